@@ -1,0 +1,32 @@
+"""Canonical JSON, so that equal content has equal bytes and one SHA-256.
+
+The form is that of ``jq -cjS .``: keys sorted, no blanks, UTF-8 unescaped. Numbers are integers throughout, since
+programs disagree about the text of fractions.
+"""
+
+import hashlib
+import json
+from typing import Any
+
+
+def canonical(value: Any) -> bytes:
+    """Return *value* (of dicts, lists, strings, integers, booleans, None) as canonical JSON in UTF-8.
+
+    Raises:
+        TypeError: it holds a float or an object that JSON does not know.
+    """
+    _refuse_floats(value)
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def digest(value: Any) -> str:
+    """Return the SHA-256 of the canonical JSON of *value*, as 64 hexadecimal digits."""
+    return hashlib.sha256(canonical(value)).hexdigest()
+
+
+def _refuse_floats(value: Any) -> None:
+    if isinstance(value, float):
+        raise TypeError(f"{value!r}: canonical JSON holds integers only")
+    children = value.values() if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else ()
+    for child in children:
+        _refuse_floats(child)
