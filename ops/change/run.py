@@ -1,0 +1,112 @@
+"""The one way in which a change is carried out: recorded before it begins, as it goes, and at its end.
+
+One policy for failure: the lock on a host is freed once its work is done, what was held off is released by the host itself, and
+the record says what was left as it was. What is not known to have ended stays open, and the next command goes on with it.
+"""
+
+import fcntl
+import os
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from ops.change.session import Session
+from ops.errors import Refused
+from ops.logbook.canonical import canonical
+from ops.logbook.model import Approval, Event, Model, Plan, Record, Start
+from ops.logbook.page import render_change
+from ops.logbook.repository import change_folder
+from ops.playbook import Playbook, read_events
+from ops.request import command_line
+
+
+def dump(model: Model) -> bytes:
+    """Return *model* as the canonical JSON that stands in the logbook."""
+    return canonical(model.model_dump(mode="json"))
+
+
+def record_plan(session: Session, plan: Plan) -> None:
+    """Add *plan* to the logbook: from now on the change exists."""
+    hosts, packages = len(plan.actions.hosts), sum(len(host.packages) for host in plan.actions.hosts.values())
+    add(session, plan.request.id, {"plan.json": dump(plan)}, f"plan, {hosts} hosts, {packages} packages")
+
+
+def record_approval(session: Session, approval: Approval) -> None:
+    """Add *approval* to the logbook."""
+    add(session, approval.id, {"approval.json": dump(approval)}, f"{approval.verdict} by {approval.by}")
+
+
+def add(session: Session, change: str, files: dict[str, bytes], what: str) -> None:
+    """Add *files* to the folder of *change* in one signed commit that says *what* it is."""
+    folder = change_folder(change)
+    session.logbook.add({f"{folder}/{name}": content for name, content in files.items()}, f"{change}: {what}")
+
+
+@contextmanager
+def alone(session: Session) -> Iterator[None]:
+    """Keep other commands of this clone from changing hosts meanwhile; a killed one frees it by dying.
+
+    Raises:
+        Refused: one is at it, with who and since when.
+    """
+    session.spools.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with (session.spools / "running").open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            file.seek(0)
+            raise Refused(f"another command runs in this checkout: {file.read()}", left="nothing was touched") from None
+        file.truncate(0)
+        file.write(f"{session.operator}, pid {os.getpid()}, since {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC")
+        file.flush()
+        yield
+
+
+def run(session: Session, plan: Plan, number: int, playbook: Callable[[Start, Path], Playbook], report: Callable[[Event], None]) -> int:
+    """Carry out *plan* by *playbook* as run *number*, recorded from start to events, and return the seconds that it took.
+
+    Args:
+        session: who acts.
+        plan: what was approved.
+        number: 1, or one more for each time that it is resumed.
+        playbook: makes the playbook's run from the start and the folder of the spool.
+        report: is told each event as it comes.
+    """
+    start = Start(
+        id=plan.request.id,
+        run=number,
+        digest=plan.digest,
+        operator=session.operator,
+        controller=socket.gethostname(),
+        time=datetime.now(UTC),
+        command=command_line(),
+    )
+    add(session, start.id, {f"start-{number}.json": dump(start)}, f"run {number} by {start.operator}")
+    session.logbook.push()
+    began = time.monotonic()
+    playbook(start, spool_of(session, start.id, number)).run(report)
+    record_events(session, start.id, number)
+    return round(time.monotonic() - began)
+
+
+def spool_of(session: Session, change: str, number: int) -> Path:
+    """Return where run *number* of *change* spools its events on this machine."""
+    return session.spools / f"{change}-{number}"
+
+
+def record_events(session: Session, change: str, number: int) -> None:
+    """Add the spooled events of run *number* to the logbook, if it left any here and they are not there yet."""
+    events, _end = read_events(spool_of(session, change, number))
+    lines = b"".join(dump(event) + b"\n" for event in events)
+    if lines and f"events-{number}.jsonl" not in session.logbook.files(change):
+        add(session, change, {f"events-{number}.jsonl": lines}, f"events of run {number}")
+
+
+def finish(session: Session, record: Record) -> None:
+    """Add *record* and its page: the change has ended."""
+    files = {"record.json": dump(record)}
+    page = render_change(session.logbook.read(record.id).model_copy(update={"record": record}))
+    add(session, record.id, files | {"page.md": page.encode()}, f"{record.outcome}, {len(record.hosts)} hosts")

@@ -1,0 +1,182 @@
+"""The inventory as data: hosts, groups, policy, operators; every name checked before anything is done with it."""
+
+import fnmatch
+import hashlib
+import json
+import re
+import subprocess
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AwareDatetime, Field, ValidationError, field_validator
+
+from ops.errors import BadInput
+from ops.logbook.model import Category, HostName, Model, Reboot, Selection
+
+SHARED = (
+    "operators",
+    "freezes",
+    "patch_waves",
+    "patch_last_groups",
+    "patch_approval",
+    "logbook_remote",
+    "logbook_host",
+    "logbook_path",
+    "logbook_keys",
+)
+"""Settings of the whole inventory: they must be the same for every host."""
+
+
+class Freeze(Model):
+    """A time span in which changes of some categories are refused; it ends by itself."""
+
+    start: Annotated[AwareDatetime, Field(alias="from")]
+    end: Annotated[AwareDatetime, Field(alias="to")]
+    reason: Annotated[str, Field(min_length=1)]
+    categories: tuple[Category, ...]
+
+    def forbids(self, category: Category, now: datetime) -> bool:
+        """Return whether a change of *category* is refused at *now*."""
+        return category in self.categories and self.start <= now < self.end
+
+
+class Policy(Model):
+    """What holds for all hosts of an inventory."""
+
+    waves: tuple[Annotated[str, Field(pattern=r"^[1-9]\d*%?$")], ...] = ("1", "100%")
+    last_groups: tuple[str, ...] = ()
+    approval: dict[Category, Literal["policy", "operator", "operator-within-24h"]] = {
+        "standard": "policy",
+        "normal": "operator",
+        "emergency": "operator-within-24h",
+    }
+    freezes: tuple[Freeze, ...] = ()
+    logbook_remote: str = ""
+    logbook_host: str = ""
+    logbook_path: str = ""
+    logbook_keys: str = ""
+
+    @field_validator("waves", mode="before")
+    @classmethod
+    def _as_text(cls, waves: Any) -> Any:
+        return tuple(str(size) for size in waves) if isinstance(waves, list) else waves
+
+
+class HostPolicy(Model):
+    """What holds for one host."""
+
+    selection: Selection = "security"
+    reboot: Reboot = "when-needed"
+    automatic_updates: Literal["off", "security-nightly"] = "off"
+    ssh_arguments: str = ""
+
+
+class Inventory(Model):
+    """Hosts in the inventory's order, groups, and the policy."""
+
+    path: Path
+    digest: str
+    hosts: dict[HostName, HostPolicy]
+    groups: dict[str, tuple[HostName, ...]]
+    policy: Policy
+    operators: tuple[dict[str, Any], ...] = ()
+
+    def select(self, pattern: str) -> tuple[str, ...]:
+        """Return the hosts that *pattern* names, in the inventory's order (``a:b``, ``a,b``, ``&c``, ``!d``, shell wildcards).
+
+        Raises:
+            BadInput: a part of it names nothing, or all of it no host.
+        """
+        chosen: set[str] = set()
+        parts = [part for part in re.split(r"[:,]", pattern or "all") if part]
+        for part in sorted(parts, key=lambda part: "&!".find(part[0])):
+            members = self._members(part.lstrip("&!"))
+            chosen = chosen & members if part[0] == "&" else chosen - members if part[0] == "!" else chosen | members
+        if not chosen:
+            raise BadInput(f"the pattern {pattern!r} leaves no host", next_step=f"use some of: {', '.join(self.hosts)}")
+        return tuple(name for name in self.hosts if name in chosen)
+
+    def _members(self, part: str) -> set[str]:
+        groups = {"all": tuple(self.hosts), **self.groups}
+        found = {host for name, hosts in groups.items() if fnmatch.fnmatch(name, part) for host in hosts}
+        found |= {name for name in self.hosts if fnmatch.fnmatch(name, part)}
+        if not found:
+            known = ", ".join([*self.groups, *self.hosts])
+            raise BadInput(f"no host and no group is named {part!r}", left="nothing was done", next_step=f"use some of: {known}")
+        return found
+
+
+def load(path: Path) -> Inventory:
+    """Read the inventory at *path* with Ansible's own reader.
+
+    Raises:
+        BadInput: it is missing, empty, or something in it cannot be meant.
+    """
+    if not path.exists():
+        raise BadInput(f"there is no inventory at {path}", next_step="name one with --inventory, e.g. inventory/lab")
+    command = ["ansible-inventory", "-i", str(path), "--list"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, stdin=subprocess.DEVNULL)
+    if done.returncode:
+        raise BadInput(f"the inventory {path} cannot be read: {done.stderr.strip()[-400:]}")
+    return parse(path, json.loads(done.stdout))
+
+
+def parse(path: Path, listing: Mapping[str, Any]) -> Inventory:
+    """Return the inventory that ``ansible-inventory --list`` printed as *listing*.
+
+    Raises:
+        BadInput: it has no host, a setting differs between hosts that must not, or a value is not allowed.
+    """
+    variables: dict[str, dict[str, Any]] = listing.get("_meta", {}).get("hostvars", {})
+    groups = {name: _hosts_of(name, listing) for name in listing if name not in ("_meta", "all", "ungrouped")}
+    hosts = tuple(dict.fromkeys([*_hosts_of("all", listing), *variables]))
+    if not hosts:
+        raise BadInput(f"the inventory {path} has no host", left="nothing was done", next_step="add hosts to it")
+    shared = {name: _same_everywhere(path, name, [variables.get(host, {}) for host in hosts]) for name in SHARED}
+    try:
+        return Inventory(
+            path=path,
+            digest=hashlib.sha256(json.dumps(listing, sort_keys=True).encode()).hexdigest(),
+            hosts={host: _host_policy(variables.get(host, {})) for host in hosts},
+            groups=groups,
+            policy=_policy(shared, groups),
+            operators=tuple(shared["operators"] or ()),
+        )
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise BadInput(f"the inventory {path} is wrong at {place}: {first['msg']} (found {first['input']!r})") from None
+
+
+def _policy(shared: Mapping[str, Any], groups: Mapping[str, Any]) -> Policy:
+    names = {name: name.removeprefix("patch_") for name in SHARED if name != "operators"}
+    policy = Policy(**{names[name]: value for name, value in shared.items() if name in names and value is not None})
+    for group in policy.last_groups:
+        if group not in groups:
+            raise BadInput(f"patch_last_groups names {group!r}, which is no group of the inventory")
+    return policy
+
+
+def _host_policy(variables: Mapping[str, Any]) -> HostPolicy:
+    names = {
+        "patch_selection": "selection",
+        "patch_reboot": "reboot",
+        "automatic_updates": "automatic_updates",
+        "ansible_ssh_common_args": "ssh_arguments",
+    }
+    return HostPolicy(**{field: variables[name] for name, field in names.items() if name in variables})
+
+
+def _hosts_of(group: str, listing: Mapping[str, Any]) -> tuple[str, ...]:
+    entry = listing.get(group, {})
+    below = (host for child in entry.get("children", ()) for host in _hosts_of(child, listing))
+    return tuple(dict.fromkeys([*entry.get("hosts", ()), *below]))
+
+
+def _same_everywhere(path: Path, name: str, hosts: list[dict[str, Any]]) -> Any:
+    values = [variables.get(name) for variables in hosts]
+    if any(value != values[0] for value in values):
+        raise BadInput(f"the inventory {path} sets {name} differently for some hosts", next_step="set it for the group all")
+    return values[0]

@@ -1,0 +1,1 @@
+"""A patch: from facts to a plan, in waves to an outcome."""

@@ -1,0 +1,114 @@
+"""A plan carried out, or one that was begun carried on: in waves, with its record."""
+
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from ops import policy
+from ops.change import run as change
+from ops.change.session import Session
+from ops.logbook.model import Approval, Event, Plan, Record, Start
+from ops.logbook.repository import ChangeFiles
+from ops.patch import outcome
+from ops.playbook import Playbook
+
+
+def variables(plan: Plan, start: Start, hosts: Iterable[str]) -> dict[str, Any]:
+    """Return what ``playbooks/patch.yml`` is given: the approved packages of *hosts*, in the order and sizes of the waves."""
+    wanted = set(hosts)
+    waves = [[host for host in wave if host in wanted] for wave in plan.actions.waves]
+    waves = [wave for wave in waves if wave]
+    return {
+        "change": {
+            "id": start.id,
+            "operator": start.operator,
+            "controller": start.controller,
+            "since": f"{start.time:%Y-%m-%dT%H:%M:%SZ}",
+            "order": [host for wave in waves for host in wave],
+            "serial": [len(wave) for wave in waves],
+            "hosts": {host: plan.actions.hosts[host].model_dump(mode="json") for wave in waves for host in wave},
+        }
+    }
+
+
+def unfinished_hosts(files: ChangeFiles, events: Iterable[Event]) -> list[str]:
+    """Return the hosts of a begun change that are not yet verified, by its *events*."""
+    assert files.plan is not None
+    results = outcome.host_results(files.plan, events)
+    return [host for wave in files.plan.actions.waves for host in wave if results[host].state != "verified"]
+
+
+def carry_out(session: Session, plan: Plan, number: int, hosts: list[str], report: Callable[[Event], None], say: Callable[[str], None]) -> Record | None:
+    """Apply *plan* to *hosts* as run *number* and return its record, None if it stays open because contact was lost.
+
+    Args:
+        session: who acts.
+        plan: what was approved.
+        number: 1, or one more for each time that it is resumed.
+        hosts: those that are left to do.
+        report: is told each event as it comes.
+        say: shows a line, the command that is run.
+    """
+
+    def playbook(start: Start, spool: Path) -> Playbook:
+        play = Playbook("patch.yml", session.inventory.path, spool, variables(plan, start, hosts))
+        say(play.shown())
+        return play
+
+    change.run(session, plan, number, playbook, report)
+    return conclude(session, plan)
+
+
+def conclude(session: Session, plan: Plan) -> Record | None:
+    """Record how *plan* ended and return that record, None if it is not known yet."""
+    files = session.logbook.read(plan.request.id)
+    results = outcome.host_results(plan, files.events)
+    ended = outcome.outcome(results)
+    if ended == "interrupted":
+        return None
+    record = make_record(session, plan, files.approval, ended).model_copy(
+        update={
+            "started": files.starts[0].time,
+            "seconds": seconds(plan, files),
+            "hosts": results,
+            "follow_up": outcome.follow_up(plan, results),
+        }
+    )
+    change.finish(session, record)
+    return record
+
+
+def make_record(session: Session, plan: Plan, given: Approval | None, ended: Any, detail: str = "") -> Record:
+    """Return the record of *plan* as it stands now, without results of hosts."""
+    now = datetime.now(UTC)
+    return Record(
+        id=plan.request.id,
+        kind=plan.request.kind,
+        category=plan.request.category,
+        reason=plan.request.reason,
+        outcome=ended,
+        detail=detail,
+        digest=plan.digest,
+        requester=plan.request.requester,
+        approver=given.by if given else None,
+        approval_owed_until=policy.owed_until(session.inventory.policy, plan, given),
+        operator=session.operator,
+        controller=plan.request.controller,
+        started=plan.request.time,
+        ended=now,
+        command=plan.request.command,
+        waves=plan.actions.waves,
+    )
+
+
+def seconds(plan: Plan, files: ChangeFiles) -> dict[str, int]:
+    """Return the measured seconds of the phases: ``plan`` (with staging), ``window`` (hosts touched), ``verify``, all runs together."""
+    work = [event.time for event in files.events if event.action in (outcome.START, outcome.WAIT)]
+    gates = [event.time for event in files.events if event.action == outcome.GATE]
+    planned = max((seen.checked for seen in plan.observations.values()), default=plan.request.time)
+    return {
+        "plan": max(0, int((planned - plan.request.time).total_seconds())),
+        "window": int((work[-1] - work[0]).total_seconds()) if work else 0,
+        "verify": int((gates[-1] - work[-1]).total_seconds()) if gates and work else 0,
+    }

@@ -1,0 +1,87 @@
+"""From a request to a plan: the hosts are asked, nothing on them is changed."""
+
+import shutil
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from ops.change.session import Session
+from ops.errors import Refused
+from ops.logbook.model import Event, Plan, Request, Selection
+from ops.patch.facts import HostFacts
+from ops.patch.plan import make_plan
+from ops.playbook import Playbook
+
+FACTS = "patch_facts"
+
+
+def prepare(
+    session: Session, request: Request, selection: Selection | None, stage: bool, report: Callable[[Event], None]
+) -> Plan:
+    """Return the plan for *request*.
+
+    Args:
+        session: who acts, on which inventory.
+        request: which hosts (``limit``), and why.
+        selection: ``security`` or ``all``; None takes what the inventory says for each host.
+        stage: whether the package files are brought to the hosts now.
+        report: is told each event as it comes.
+
+    Raises:
+        Refused: another change holds one of the hosts.
+    """
+    chosen = session.inventory.select(request.limit)
+    spool = session.spools / f"{request.id}-plan"
+    variables: dict[str, Any] = {"plan_hosts": list(chosen), "patch_stage": stage}
+    if selection:
+        variables["patch_selection"] = selection
+    try:
+        events = Playbook("patch_plan.yml", session.inventory.path, spool, variables).run(report)
+    finally:
+        shutil.rmtree(spool, ignore_errors=True)
+    facts, silent = answers(chosen, events)
+    refuse_locked(facts)
+    missed = frozenset(host for host in chosen if host in last_missed(session))
+    wanted = selection or session.inventory.hosts[chosen[0]].selection
+    return make_plan(request, session.inventory, wanted, facts, silent, missed)
+
+
+def answers(chosen: Iterable[str], events: Iterable[Event]) -> tuple[dict[str, HostFacts], dict[str, str]]:
+    """Return the facts of those of *chosen* that answered, and why the others are not known; every host is in one of both."""
+    seen = {event.host: event for event in events if event.type == "result" and event.action == FACTS}
+    facts, silent = {}, {}
+    for host in chosen:
+        event = seen.get(host)
+        if event is None or event.status == "unreachable":
+            silent[host] = "did not answer" if event else "was not asked"
+            continue
+        try:
+            facts[host] = HostFacts.model_validate(event.data)
+        except ValidationError:
+            silent[host] = "its answer cannot be read; is python3-apt installed there?"
+    return facts, silent
+
+
+def refuse_locked(facts: Mapping[str, HostFacts]) -> None:
+    """Raise ``Refused`` where another change holds one of the hosts, with who, what, since when."""
+    for host, fact in facts.items():
+        if fact.lock:
+            held = fact.lock
+            raise Refused(
+                f"locked by change {held['change']} of {held['operator']} on {held['controller']} since {held['since']}",
+                host=host,
+                left="nothing was touched",
+                next_step=f"wait for it, or, if it is dead: invoke patch.unlock {host} --reason …",
+            )
+
+
+def last_missed(session: Session) -> frozenset[str]:
+    """Return the hosts that the newest patch did not reach: the next plan names them first."""
+    for change in reversed(session.logbook.change_ids()):
+        files = session.logbook.read(change)
+        if files.record and files.record.kind == "patch":
+            missed = {host for host, result in files.record.hosts.items() if result.state in ("unreachable", "interrupted")}
+            unplanned = {host for host, reason in (files.plan.excluded if files.plan else {}).items() if "unreachable" in reason}
+            return frozenset(missed | unplanned)
+    return frozenset()

@@ -1,0 +1,143 @@
+#!/usr/bin/python3
+"""Everything that a plan needs to know of one host, in one call."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.bordbuch import effects, lock, state
+
+DOCUMENTATION = r"""
+module: patch_facts
+short_description: Tell which packages would change to which exact version, and what stands in the way
+description:
+  - Refreshes the package lists, resolves the updates without a removal, brings the package files into the host's cache
+    and reads the advisories from their changelogs. Installs nothing.
+  - A host that has no answer to a question says so; it is never shown as up to date for want of an answer.
+options:
+  selection:
+    description: Which updates. C(security) takes those that a security archive offers, C(all) every candidate.
+    choices: [security, all]
+    default: security
+  stage:
+    description: Whether the package files are brought into the cache and read.
+    type: bool
+    default: true
+  controller_epoch:
+    description: The controller's clock in seconds since 1970, to compare the host's with.
+    type: float
+    required: true
+  lock_seconds:
+    description: How long to wait for another program that holds the package lists, in seconds.
+    type: int
+    default: 60
+author: Bordbuch
+"""
+
+EXAMPLES = r"""
+- name: Plan
+  patch_facts:
+    selection: security
+    controller_epoch: "{{ now(utc=true).timestamp() }}"
+"""
+
+RETURN = r"""
+bordbuch:
+  description: The facts, as C(ops/patch/facts.py) describes them.
+  type: dict
+  returned: always
+"""
+
+
+def observe(parameters: dict[str, Any]) -> dict[str, Any]:
+    """Return what is seen without asking any archive: states, kernel, clock, lock."""
+    known = state.packages()
+    return {
+        "release": _os_release().get("VERSION_CODENAME", ""),
+        "checked_epoch": int(time.time()),
+        "clock_offset_seconds": state.clock_offset(parameters["controller_epoch"]),
+        "kernel_running": state.kernel_running(),
+        "kernel_newest": state.kernel_newest(),
+        "boot_id": state.boot_id(),
+        "unfinished": state.unfinished(known),
+        "leftovers": state.leftovers(),
+        "held": state.holds(known),
+        "failed_units": state.failed_units(),
+        "automatic_updates": automatic_updates(),
+        "lock": lock.holder(),
+        "given": sorted(state.given()),
+    }
+
+
+def automatic_updates() -> str:
+    """Return how automatic updates are configured: ``off``, ``security-nightly`` or ``lists-only``."""
+    import apt_pkg
+
+    apt_pkg.init()
+    upgrades = apt_pkg.config.find("APT::Periodic::Unattended-Upgrade", "0")
+    lists = apt_pkg.config.find("APT::Periodic::Update-Package-Lists", "0")
+    present = "unattended-upgrades:all" in state.packages()
+    return "security-nightly" if upgrades != "0" and present else "lists-only" if lists != "0" else "off"
+
+
+def ask_archives(parameters: dict[str, Any]) -> dict[str, Any]:
+    """Return what the archives offer: sources that answered, exact packages, what is kept back and held, advisories."""
+    from ansible.module_utils.bordbuch import refresh, resolve, staged
+
+    listener, complaint = refresh.refresh(parameters["lock_seconds"])
+    resolver = resolve.Resolver()
+    candidates = resolver.targets(parameters["selection"])
+    kept_back = resolver.solve([pair for pair in candidates if not resolve.is_held(pair[0])])
+    rows = resolver.changes()
+    growth, largest, to_download = resolver.growth()
+    missing = staged.download(resolver, parameters["lock_seconds"]) if parameters["stage"] and rows else []
+    names = {(str(row["name"]), str(row["architecture"])) for row in rows}
+    return {
+        "sources": refresh.sources(listener, complaint),
+        "lists_epoch": int(time.time()),
+        "packages": rows,
+        "kept_back": kept_back,
+        "holds": [
+            {"name": package.get_fullname(True), "detail": f"{package.current_ver.ver_str} → {version.ver_str}"}
+            for package, version in candidates
+            if resolve.is_held(package)
+        ],
+        "other_updates": len(resolver.upgradable()) - len(candidates),
+        "not_staged": missing if parameters["stage"] else [str(row["file"]) for row in rows],
+        "advisories": staged.advisories(rows, resolver.source_versions()) if parameters["stage"] and not missing else {},
+        "configuration_files": staged.changed_configuration(rows),
+        "restarts": effects.services_using(effects.files_of(names)),
+        "space": effects.room(growth, largest, to_download, effects.brings_kernel(name for name, _arch in names)),
+        "brings_kernel": effects.brings_kernel(name for name, _arch in names),
+    }
+
+
+def _os_release() -> dict[str, str]:
+    with open("/etc/os-release", encoding="utf-8") as file:
+        return {key: value.strip('"') for key, value in (line.rstrip("\n").split("=", 1) for line in file if "=" in line)}
+
+
+def main() -> None:
+    """Run as an Ansible module."""
+    module = AnsibleModule(
+        argument_spec={
+            "selection": {"choices": ["security", "all"], "default": "security"},
+            "stage": {"type": "bool", "default": True},
+            "controller_epoch": {"type": "float", "required": True},
+            "lock_seconds": {"type": "int", "default": 60},
+        },
+        supports_check_mode=True,
+    )
+    facts = observe(module.params)
+    try:
+        facts["archives"] = ask_archives(module.params)
+    except Exception as error:  # whatever it was, the host is unknown, with this reason, and the other hosts go on
+        facts["archives"] = None
+        facts["obstacle"] = {"kind": type(error).__name__, "detail": str(error)[:500]}
+    module.exit_json(changed=False, bordbuch=facts)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,129 @@
+"""Package files in the host's cache: brought there before the window, checked by hash, and read."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import re
+import subprocess
+import tarfile
+from pathlib import Path
+from typing import Any
+
+import apt_pkg
+from ansible.module_utils.bordbuch.refresh import wait_for_lock
+from ansible.module_utils.bordbuch.resolve import Resolver
+from ansible.module_utils.bordbuch.state import run
+
+ARCHIVES = Path("/var/cache/apt/archives")
+_IDS = re.compile(r"\b(?:CVE-\d{4}-\d{4,}|DSA-\d{3,}(?:-\d+)?|DLA-\d{3,}(?:-\d+)?)\b")
+_ENTRY = re.compile(r"^\S+ \((?P<version>[^)]+)\)", re.M)
+
+
+def download(resolver: Resolver, lock_seconds: float) -> list[str]:
+    """Bring what *resolver* has marked into apt's cache, checked by apt's hashes, and return what did not come and why.
+
+    Raises:
+        Busy: another apt holds the cache.
+    """
+    fetcher = apt_pkg.Acquire()
+    with wait_for_lock(ARCHIVES / "lock", lock_seconds):
+        apt_pkg.PackageManager(resolver.depcache).get_archives(fetcher, resolver.sources, resolver.records)
+        fetcher.run()
+    return [f"{item.desc_uri}: {item.error_text}" for item in fetcher.items if not item.complete or item.error_text]
+
+
+def sha256(path: Path) -> str:
+    """Return the SHA-256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def wrong_files(rows: list[dict[str, Any]]) -> list[str]:
+    """Return the difference for each of *rows* whose package file is not in the cache with the approved hash."""
+    differences = []
+    for row in rows:
+        path = ARCHIVES / str(row["file"])
+        if not path.exists():
+            differences.append(f"{row['file']} is not in the cache")
+        elif sha256(path) != row["sha256"]:
+            differences.append(f"{row['file']} has another SHA-256 than was approved")
+    return differences
+
+
+def members(path: Path, wanted: set[str], count: int) -> dict[str, bytes]:
+    """Return the content of the first *count* of the *wanted* paths (``./usr/…``) in the package file at *path*."""
+    found: dict[str, bytes] = {}
+    command = ["dpkg-deb", "--fsys-tarfile", str(path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+        with tarfile.open(fileobj=process.stdout, mode="r|") as archive:
+            for member in archive:
+                if member.name in wanted and member.isreg():
+                    found[member.name] = archive.extractfile(member).read()  # type: ignore[union-attr]  # it is a file
+                    if len(found) == count:
+                        break
+        process.kill()
+    return found
+
+
+def changelog(row: dict[str, Any]) -> str:
+    """Return the Debian changelog in a package file, empty where it keeps none of its own.
+
+    Only a native package's own lies in ``changelog.gz``; of two files, ``changelog.Debian.gz`` comes first in the archive.
+    """
+    names = {f"./usr/share/doc/{row['name']}/changelog.{kind}gz" for kind in ("Debian.", "")}
+    contents = members(ARCHIVES / str(row["file"]), names, 1)
+    return "".join(gzip.decompress(data).decode(errors="replace") for data in contents.values())
+
+
+def advisories(rows: list[dict[str, Any]], sources: dict[str, str]) -> dict[str, list[str]]:
+    """Return, by package name, the CVE and advisory ids that its changelog names since the version that is installed.
+
+    A package without a changelog has the ids of its sibling: *sources* gives each package's source and its version.
+    """
+    updates = [row for row in rows if row["from_version"]]
+    own = {row["name"]: ids_since(changelog(row), str(row["from_version"])) for row in updates}
+    by_source: dict[str, set[str]] = {}
+    for name, found in own.items():
+        by_source.setdefault(sources[name], set()).update(found)
+    return {name: sorted(found or by_source[sources[name]]) for name, found in own.items()}
+
+
+def ids_since(changelog: str, version: str) -> set[str]:
+    """Return the ids in those entries of a Debian *changelog* that are newer than *version*."""
+    entries = list(_ENTRY.finditer(changelog))
+    ends = [entry.start() for entry in entries[1:]] + [len(changelog)]
+    return {
+        number
+        for entry, end in zip(entries, ends, strict=True)
+        if apt_pkg.version_compare(entry["version"], version) > 0
+        for number in _IDS.findall(changelog[entry.start() : end])
+    }
+
+
+def changed_configuration(rows: list[dict[str, Any]]) -> list[dict[str, object]]:
+    """Return the configuration files of *rows* that were changed on this host, and whether the new package changes them, too."""
+    names = [f"{row['name']}:{row['architecture']}" for row in rows if row["from_version"]]
+    by_package = {(row["name"], row["architecture"]): row for row in rows}
+    listing = run(["dpkg-query", "-W", "-f", "@${Package} ${Architecture}\n${Conffiles}\n", *names]).stdout if names else ""
+    changed: list[dict[str, object]] = []
+    row: dict[str, Any] = {}
+    for line in listing.splitlines():
+        if line.startswith("@"):
+            row = by_package[tuple(line[1:].split())]  # type: ignore[index]  # two words
+        elif line.strip() and not line.endswith((" obsolete", " newconffile")):
+            path, shipped = line.split()[:2]
+            if differs(Path(path), shipped):
+                changed.append({"path": path, "package": row["name"], "package_brings_new": _brings(row, path, shipped)})
+    return changed
+
+
+def differs(path: Path, md5: str) -> bool:
+    """Return whether the file at *path* was changed or deleted since its package installed it with *md5*."""
+    return not path.is_file() or hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest() != md5
+
+
+def _brings(row: dict[str, Any], path: str, shipped: str) -> bool:
+    file = ARCHIVES / str(row["file"])
+    content = members(file, {f".{path}"}, 1).get(f".{path}") if file.exists() else None
+    return content is not None and hashlib.md5(content, usedforsecurity=False).hexdigest() != shipped

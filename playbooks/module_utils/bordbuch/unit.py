@@ -1,0 +1,141 @@
+"""The package work itself: a program of its own that runs in a transient systemd unit on the host.
+
+It needs neither the SSH session nor the controller: it holds off what would disturb it, installs exactly the files named
+in ``job.json`` beside it, restarts services as the policy says, and writes ``result.json``. Standard library only.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+QUIET = ("apt-daily.service", "apt-daily-upgrade.service")
+"""Units that would start package work of their own meanwhile."""
+
+ENVIRONMENT = {
+    "DEBIAN_FRONTEND": "noninteractive",
+    "DEBIAN_PRIORITY": "critical",
+    "NEEDRESTART_SUSPEND": "1",
+    "APT_LISTCHANGES_FRONTEND": "none",
+    "UCF_FORCE_CONFFOLD": "1",
+    "LC_ALL": "C.UTF-8",
+    "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    "HOME": "/root",
+}
+
+
+def apt_command(paths: list[str], lock_seconds: int, *, simulate: bool) -> list[str]:
+    """Return the command that installs exactly the package files *paths*: no removal, no download, local files kept.
+
+    Args:
+        paths: package files in apt's cache.
+        lock_seconds: how long apt waits for dpkg's lock.
+        simulate: only say what would be done.
+    """
+    options = [
+        "Dpkg::Options::=--force-confdef",
+        "Dpkg::Options::=--force-confold",
+        f"DPkg::Lock::Timeout={lock_seconds}",
+        "APT::Install-Recommends=false",
+        "APT::Get::Mark-Auto=false",
+    ]
+    flags = ["-q", "-y", "--no-remove", "--no-download", *(["--simulate"] if simulate else [])]
+    return ["apt-get", *flags, *(word for option in options for word in ("-o", option)), "install", *paths]
+
+
+def main(folder: Path) -> None:
+    """Do the job in *folder* and leave its result there, whatever happens."""
+    job = json.loads((folder / "job.json").read_text())
+    result: dict[str, object] = {"exit_code": -1, "began": int(time.time())}
+    try:
+        with quiet():
+            result |= install(job, folder / "apt.log")
+        if result["exit_code"] == 0:
+            restore_marks(job["automatic"])
+            result |= restart(job["restart"], job["restart_except"])
+    except (OSError, subprocess.SubprocessError) as error:
+        result["complaint"] = str(error)
+    finally:
+        write(folder / "result.json", {**result, "ended": int(time.time())})
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Hold off automatic package work; the mask is the runtime's, so that a reboot releases it, too."""
+    call(["systemctl", "mask", "--runtime", *QUIET])
+    try:
+        yield
+    finally:
+        call(["systemctl", "unmask", "--runtime", *QUIET])
+
+
+def install(job: dict[str, list[str]], log: Path) -> dict[str, object]:
+    """Run apt for *job* with its output in *log* (mode 0600) and return exit code, complaint and configuration left beside."""
+    before = packaged_configuration()
+    command = apt_command(job["paths"], int(job["lock_seconds"]), simulate=False)  # type: ignore[arg-type]  # a number
+    with os.fdopen(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "w") as output:
+        done = subprocess.run(command, stdout=output, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, env=ENVIRONMENT)
+    lines = log.read_text(errors="replace").splitlines()
+    complaint = [line for line in lines if re.match(r"(E:|dpkg: error|W: .*lock)", line)]
+    return {
+        "exit_code": done.returncode,
+        "complaint": " ".join(complaint)[-500:] if done.returncode else "",
+        "configuration_files_left": sorted(packaged_configuration() - before),
+    }
+
+
+def packaged_configuration() -> set[str]:
+    """Return the packaged versions that lie beside locally changed configuration files now."""
+    found = (path for folder, _dirs, files in os.walk("/etc") for path in (f"{folder}/{file}" for file in files))
+    return {path for path in found if path.endswith((".dpkg-dist", ".dpkg-new", ".ucf-dist"))}
+
+
+def restore_marks(automatic: list[str]) -> None:
+    """Mark *automatic* as automatically installed again: apt takes every package named to it for a manual one."""
+    if automatic:
+        call(["apt-mark", "auto", *automatic])
+
+
+def restart(policy: str, exempt: list[str]) -> dict[str, object]:
+    """Restart what runs on old files, if *policy* says ``when-needed``, except what *exempt* (shell patterns) matches."""
+    old = on_old_files()
+    chosen = [unit for unit in old if policy == "when-needed" and not any(fnmatch.fnmatch(unit, p) for p in exempt)]
+    for unit in chosen:
+        call(["systemctl", "try-restart", unit])
+    return {"restarted": chosen, "still_on_old_files": on_old_files() if chosen else old}
+
+
+def on_old_files() -> list[str]:
+    """Return the services that needrestart finds running on files that are no longer there; it is only asked, never acts."""
+    answer = call(["needrestart", "-b", "-r", "l"], NEEDRESTART_SUSPEND="")
+    return sorted(re.findall(r"^NEEDRESTART-SVC: (\S+)$", answer.stdout, re.M))
+
+
+def call(argv: list[str], seconds: int = 300, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run *argv* with nobody to answer questions and return it finished, whatever its exit code."""
+    variables = {key: value for key, value in (ENVIRONMENT | environment).items() if value}
+    return subprocess.run(
+        argv, text=True, capture_output=True, stdin=subprocess.DEVNULL, env=variables, timeout=seconds
+    )
+
+
+def write(path: Path, value: dict[str, object]) -> None:
+    """Write *value* so that a reader finds nothing or all of it, also after a power cut; mode 0600."""
+    temporary = path.with_suffix(".new")
+    with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        json.dump(value, file, sort_keys=True)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
