@@ -5,6 +5,7 @@ import hashlib
 import json
 import re
 import subprocess
+import sys
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
@@ -104,7 +105,9 @@ class Inventory(Model):
         found |= {name for name in self.hosts if fnmatch.fnmatch(name, part)}
         if not found:
             known = ", ".join([*self.groups, *self.hosts])
-            raise BadInput(f"no host and no group is named {part!r}", left="nothing was done", next_step=f"use some of: {known}")
+            raise BadInput(
+                f"no host and no group is named {part!r}", left="nothing was done", next_step=f"use some of: {known}"
+            )
         return found
 
 
@@ -116,7 +119,8 @@ def load(path: Path) -> Inventory:
     """
     if not path.exists():
         raise BadInput(f"there is no inventory at {path}", next_step="name one with --inventory, e.g. inventory/lab")
-    command = ["ansible-inventory", "-i", str(path), "--list"]
+    program = Path(sys.executable).with_name("ansible-inventory")
+    command = [str(program), "-i", str(path), "--list"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, stdin=subprocess.DEVNULL)
     if done.returncode:
         raise BadInput(f"the inventory {path} cannot be read: {done.stderr.strip()[-400:]}")
@@ -178,5 +182,7 @@ def _hosts_of(group: str, listing: Mapping[str, Any]) -> tuple[str, ...]:
 def _same_everywhere(path: Path, name: str, hosts: list[dict[str, Any]]) -> Any:
     values = [variables.get(name) for variables in hosts]
     if any(value != values[0] for value in values):
-        raise BadInput(f"the inventory {path} sets {name} differently for some hosts", next_step="set it for the group all")
+        raise BadInput(
+            f"the inventory {path} sets {name} differently for some hosts", next_step="set it for the group all"
+        )
     return values[0]

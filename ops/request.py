@@ -23,7 +23,14 @@ def new_id(now: datetime) -> str:
 
 
 def make_request(
-    kind: Kind, category: Category, reason: str, operator: str, inventory: Inventory, *, limit: str = "", ticket: str = ""
+    kind: Kind,
+    category: Category,
+    reason: str,
+    operator: str,
+    inventory: Inventory,
+    *,
+    limit: str = "",
+    ticket: str = "",
 ) -> Request:
     """Return the request of *operator* for a change of *kind* and *category*, as of now and from this controller."""
     now = datetime.now(UTC)
@@ -55,5 +62,7 @@ def command_line() -> str:
 def _git(*arguments: str) -> str:
     environment = {**os.environ, "GIT_OPTIONAL_LOCKS": "0"}
     command = ["git", "-C", str(ROOT), *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=30, env=environment, stdin=subprocess.DEVNULL)
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=30, env=environment, stdin=subprocess.DEVNULL
+    )
     return done.stdout.strip() if done.returncode == 0 else ""

@@ -65,7 +65,13 @@ def alone(session: Session) -> Iterator[None]:
         yield
 
 
-def run(session: Session, plan: Plan, number: int, playbook: Callable[[Start, Path], Playbook], report: Callable[[Event], None]) -> int:
+def run(
+    session: Session,
+    plan: Plan,
+    number: int,
+    playbook: Callable[[Start, Path], Playbook],
+    report: Callable[[Event], None],
+) -> int:
     """Carry out *plan* by *playbook* as run *number*, recorded from start to events, and return the seconds that it took.
 
     Args:

@@ -56,7 +56,9 @@ def acting_operator(inventory: Inventory, operators: Operators) -> str:
     if not name:
         raise BadInput("it is not known who you are", next_step="git config bordbuch.operator YOUR-LOGIN")
     if name not in operators.names():
-        raise BadInput(f"{name} is no operator of {inventory.path}", next_step=f"operators are: {', '.join(operators.names())}")
+        raise BadInput(
+            f"{name} is no operator of {inventory.path}", next_step=f"operators are: {', '.join(operators.names())}"
+        )
     if not operators.may_change(name):
         raise Refused(f"the office of {name} does not carry out changes", left="nothing was touched")
     return name
@@ -71,7 +73,9 @@ def signing_key(inventory: Inventory, operator: str) -> Path:
     folder = inventory.policy.logbook_keys
     key = Path(folder) / operator if folder else Path(git_config("user.signingkey")).expanduser()
     if not key.is_file():
-        raise BadInput(f"{operator} has no signing key at {key}", next_step="git config user.signingkey ~/.ssh/id_ed25519")
+        raise BadInput(
+            f"{operator} has no signing key at {key}", next_step="git config user.signingkey ~/.ssh/id_ed25519"
+        )
     return key
 
 
@@ -87,13 +91,26 @@ def ssh_command(inventory: Inventory, signer: Signer) -> str:
     """Return how git reaches the logbook's host: as Ansible does, with the operator's own key, known host keys only."""
     host = inventory.hosts.get(inventory.policy.logbook_host)
     arguments = shlex.split(host.ssh_arguments) if host else []
-    fixed = ["-i", str(signer.key), "-o", "IdentitiesOnly=yes", "-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=yes"]
+    fixed = [
+        "-i",
+        str(signer.key),
+        "-o",
+        "IdentitiesOnly=yes",
+        "-o",
+        "BatchMode=yes",
+        "-o",
+        "StrictHostKeyChecking=yes",
+    ]
     return shlex.join(["ssh", *arguments, *fixed, "-o", "ControlPath=none", "-o", "ConnectTimeout=10"])
 
 
 def git_config(name: str) -> str:
     """Return the value of the git setting *name*, empty where it is not set."""
     done = subprocess.run(
-        ["git", "-C", str(ROOT), "config", "--get", name], capture_output=True, text=True, timeout=10, stdin=subprocess.DEVNULL
+        ["git", "-C", str(ROOT), "config", "--get", name],
+        capture_output=True,
+        text=True,
+        timeout=10,
+        stdin=subprocess.DEVNULL,
     )
     return done.stdout.strip()

@@ -39,7 +39,14 @@ def unfinished_hosts(files: ChangeFiles, events: Iterable[Event]) -> list[str]:
     return [host for wave in files.plan.actions.waves for host in wave if results[host].state != "verified"]
 
 
-def carry_out(session: Session, plan: Plan, number: int, hosts: list[str], report: Callable[[Event], None], say: Callable[[str], None]) -> Record | None:
+def carry_out(
+    session: Session,
+    plan: Plan,
+    number: int,
+    hosts: list[str],
+    report: Callable[[Event], None],
+    say: Callable[[str], None],
+) -> Record | None:
     """Apply *plan* to *hosts* as run *number* and return its record, None if it stays open because contact was lost.
 
     Args:

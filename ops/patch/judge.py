@@ -21,18 +21,22 @@ def observe(facts: HostFacts, automatic_updates: str) -> Observations:
     """Return what *facts* mean, with *automatic_updates* as the inventory wants them (``off``, ``security-nightly``)."""
     verdict, reasons = judge(facts)
     archives = facts.archives
-    seen = {
-        "lists_age_seconds": max(0, facts.checked_epoch - archives.lists_epoch),
-        "sources": archives.sources,
-        "holds": archives.holds,
-        "kept_back": archives.kept_back,
-        "space": archives.space,
-        "staged": not archives.not_staged,
-        "advisories": archives.advisories,
-        "configuration_files": archives.configuration_files,
-        "restarts": archives.restarts,
-        "reboot_expected": archives.brings_kernel,
-    } if archives else {}
+    seen = (
+        {
+            "lists_age_seconds": max(0, facts.checked_epoch - archives.lists_epoch),
+            "sources": archives.sources,
+            "holds": archives.holds,
+            "kept_back": archives.kept_back,
+            "space": archives.space,
+            "staged": not archives.not_staged,
+            "advisories": archives.advisories,
+            "configuration_files": archives.configuration_files,
+            "restarts": archives.restarts,
+            "reboot_expected": archives.brings_kernel,
+        }
+        if archives
+        else {}
+    )
     return Observations(
         verdict=verdict,
         reasons=tuple(reasons),
@@ -76,7 +80,9 @@ def _judge_archives(facts: HostFacts, archives: Archives) -> tuple[Verdict, list
         return "unknown", [f"not downloaded: {entry}" for entry in archives.not_staged]
     full = [space for space in archives.space if space.free_bytes < space.needed_bytes]
     if full:
-        return "unknown", [f"{s.path} has {s.free_bytes // 10**6} MB free, {s.needed_bytes // 10**6} MB are needed" for s in full]
+        return "unknown", [
+            f"{s.path} has {s.free_bytes // 10**6} MB free, {s.needed_bytes // 10**6} MB are needed" for s in full
+        ]
     return ("pending" if archives.packages else "current"), []
 
 

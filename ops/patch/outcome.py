@@ -43,8 +43,14 @@ def standing(events: list[Event]) -> tuple[State, str]:
     """Return the state of a host and the reason, by the last of its *events* that says something of the work."""
     for event in reversed(events):
         if event.action == GATE and event.status in ("ok", "failed"):
-            closed = [f"{check['name']}: {check['detail']}" for check in event.data.get("checks", ()) if not check["passed"]]
-            return ("failed", "; ".join(closed) or "the gate could not look") if event.status == "failed" else ("verified", "")
+            closed = [
+                f"{check['name']}: {check['detail']}" for check in event.data.get("checks", ()) if not check["passed"]
+            ]
+            return (
+                ("failed", "; ".join(closed) or "the gate could not look")
+                if event.status == "failed"
+                else ("verified", "")
+            )
         if event.action == GATE and event.status == "unreachable":
             return "interrupted", "lost contact before the gate; the package work is done"
         if event.action in _VERDICTS and event.status in ("failed", "unreachable"):
@@ -80,7 +86,9 @@ def _after_reconnect(event: Event) -> tuple[State, str]:
 _VERDICTS = {START: _after_start, WAIT: _after_wait, REBOOT: _after_reboot, RECONNECT: _after_reconnect}
 
 
-def packages(plan: Plan, name: str, actions: HostActions, states: Mapping[str, Any], state: State) -> tuple[PackageResult, ...]:
+def packages(
+    plan: Plan, name: str, actions: HostActions, states: Mapping[str, Any], state: State
+) -> tuple[PackageResult, ...]:
     """Return what became of each planned package: as the gate saw it, or ``missing`` where nothing says that it came."""
     advisories = plan.observations[name].advisories if name in plan.observations else {}
     return tuple(

@@ -41,7 +41,10 @@ def make_plan(
         actions=actions,
         digest=digest(actions.model_dump(mode="json")),
         observations=observations,
-        excluded={**_excluded(observations), **{name: f"unreachable: {reason}" for name, reason in unreachable.items()}},
+        excluded={
+            **_excluded(observations),
+            **{name: f"unreachable: {reason}" for name, reason in unreachable.items()},
+        },
     )
 
 
@@ -63,9 +66,14 @@ def package_count(plan: Plan) -> int:
 def difference(old: Plan, new: Plan) -> list[str]:
     """Return in words how *new* differs from the approved *old*, one line per package and host; empty if it does not."""
     before, after = _rows(old), _rows(new)
-    lines = [f"{host}: {name} {before[host, name]} was approved, now {after.get((host, name), 'nothing')}"
-             for host, name in sorted(before) if after.get((host, name)) != before[host, name]]
-    lines += [f"{host}: {name} {after[host, name]} is new" for host, name in sorted(after) if (host, name) not in before]
+    lines = [
+        f"{host}: {name} {before[host, name]} was approved, now {after.get((host, name), 'nothing')}"
+        for host, name in sorted(before)
+        if after.get((host, name)) != before[host, name]
+    ]
+    lines += [
+        f"{host}: {name} {after[host, name]} is new" for host, name in sorted(after) if (host, name) not in before
+    ]
     if not lines and old.digest != new.digest:
         lines = ["waves, reboot rules or package files differ"]
     return lines

@@ -81,7 +81,11 @@ def last_missed(session: Session) -> frozenset[str]:
     for change in reversed(session.logbook.change_ids()):
         files = session.logbook.read(change)
         if files.record and files.record.kind == "patch":
-            missed = {host for host, result in files.record.hosts.items() if result.state in ("unreachable", "interrupted")}
-            unplanned = {host for host, reason in (files.plan.excluded if files.plan else {}).items() if "unreachable" in reason}
+            missed = {
+                host for host, result in files.record.hosts.items() if result.state in ("unreachable", "interrupted")
+            }
+            unplanned = {
+                host for host, reason in (files.plan.excluded if files.plan else {}).items() if "unreachable" in reason
+            }
             return frozenset(missed | unplanned)
     return frozenset()

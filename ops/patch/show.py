@@ -36,19 +36,35 @@ def _package_row(plan: Plan, host: str, package: PackageChange) -> tuple[str, ..
     ids = plan.observations[host].advisories.get(package.name, ())
     shown = ", ".join(ids[:2]) + (f" and {len(ids) - 2} more" if len(ids) > 2 else "")
     source = f"{package.archive}{' (security)' if package.security else ''}"
-    return host, package.name, package.from_version or "new", package.to_version, source, size(package.size_bytes), shown
+    return (
+        host,
+        package.name,
+        package.from_version or "new",
+        package.to_version,
+        source,
+        size(package.size_bytes),
+        shown,
+    )
 
 
 def state_rows(plan: Plan) -> list[tuple[str, ...]]:
     """Return one row per host: its verdict, how fresh its lists are, which sources answered, what else to know."""
     asked = [_state_row(host, seen) for host, seen in plan.observations.items()]
-    silent = [(host, "unknown", "", "", reason) for host, reason in plan.excluded.items() if host not in plan.observations]
+    silent = [
+        (host, "unknown", "", "", reason) for host, reason in plan.excluded.items() if host not in plan.observations
+    ]
     return asked + silent
 
 
 def _state_row(host: str, seen: Observations) -> tuple[str, ...]:
     answered = sum(source.state == "answered" for source in seen.sources)
-    return host, seen.verdict, age(seen.lists_age_seconds), f"{answered} of {len(seen.sources)} answered", "; ".join(notes(seen))
+    return (
+        host,
+        seen.verdict,
+        age(seen.lists_age_seconds),
+        f"{answered} of {len(seen.sources)} answered",
+        "; ".join(notes(seen)),
+    )
 
 
 def notes(seen: Observations) -> list[str]:
@@ -57,7 +73,9 @@ def notes(seen: Observations) -> list[str]:
     found += [f"{hold.name} is on hold ({hold.detail})" for hold in seen.holds]
     found += [f"{package.name} is kept back ({package.detail})" for package in seen.kept_back]
     for file in seen.configuration_files:
-        found.append(f"{file.path} differs locally and stays{', the package brings a new one' * file.package_brings_new}")
+        found.append(
+            f"{file.path} differs locally and stays{', the package brings a new one' * file.package_brings_new}"
+        )
     if seen.restarts and seen.verdict == "pending":
         found.append(f"will renew {', '.join(name.removesuffix('.service') for name in seen.restarts)}")
     return found + ["a kernel comes, reboot by rule"] * seen.reboot_expected
@@ -108,7 +126,9 @@ def summary(record: Record, page: str, off_host: str) -> list[str]:
     lines = [f"Closed {len(ids)} advisories and CVEs{': ' + ', '.join(ids[:8]) if ids else ''}{' …' * (len(ids) > 8)}"]
     lines += [f"Open: {line}" for line in record.follow_up] or ["Open: nothing"]
     if record.approval_owed_until:
-        lines.append(f"Approval is owed until {moment(record.approval_owed_until)}: invoke patch.approve {record.id} --reason …")
+        lines.append(
+            f"Approval is owed until {moment(record.approval_owed_until)}: invoke patch.approve {record.id} --reason …"
+        )
     return [*lines, f"Record {record.id}: {record.outcome}, {page}, {off_host}", f"Took {spans(record.seconds)}"]
 
 

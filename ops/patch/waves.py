@@ -5,7 +5,9 @@ from collections.abc import Iterator, Sequence
 from ops.inventory import Inventory
 
 
-def waves(inventory: Inventory, hosts: Sequence[str], unreachable_before: frozenset[str] = frozenset()) -> tuple[tuple[str, ...], ...]:
+def waves(
+    inventory: Inventory, hosts: Sequence[str], unreachable_before: frozenset[str] = frozenset()
+) -> tuple[tuple[str, ...], ...]:
     """Return *hosts* in waves by the policy of *inventory*.
 
     Args:

@@ -61,7 +61,10 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]  # ansible-core brings
                 self._begin_by_hand()
             self.file = (self.folder / "events.jsonl").open("a", encoding="utf-8")
         except OSError as error:
-            print(f"No record can be written to {self.folder} ({error.strerror}): the play does not begin.", file=sys.stderr)
+            print(
+                f"No record can be written to {self.folder} ({error.strerror}): the play does not begin.",
+                file=sys.stderr,
+            )
             raise SystemExit(1) from None
 
     def _begin_by_hand(self) -> None:

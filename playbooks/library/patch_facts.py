@@ -106,7 +106,9 @@ def ask_archives(parameters: dict[str, Any]) -> dict[str, Any]:
         ],
         "other_updates": len(resolver.upgradable()) - len(candidates),
         "not_staged": missing if parameters["stage"] else [str(row["file"]) for row in rows],
-        "advisories": staged.advisories(rows, resolver.source_versions()) if parameters["stage"] and not missing else {},
+        "advisories": staged.advisories(rows, resolver.source_versions())
+        if parameters["stage"] and not missing
+        else {},
         "configuration_files": staged.changed_configuration(rows),
         "restarts": effects.services_using(effects.files_of(names)),
         "space": effects.room(growth, largest, to_download, effects.brings_kernel(name for name, _arch in names)),
@@ -116,7 +118,9 @@ def ask_archives(parameters: dict[str, Any]) -> dict[str, Any]:
 
 def _os_release() -> dict[str, str]:
     with open("/etc/os-release", encoding="utf-8") as file:
-        return {key: value.strip('"') for key, value in (line.rstrip("\n").split("=", 1) for line in file if "=" in line)}
+        return {
+            key: value.strip('"') for key, value in (line.rstrip("\n").split("=", 1) for line in file if "=" in line)
+        }
 
 
 def main() -> None:

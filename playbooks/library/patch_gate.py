@@ -58,21 +58,38 @@ def check(name: str, complaints: list[str]) -> dict[str, Any]:
     return {"name": name, "passed": not complaints, "detail": "; ".join(complaints)[:500]}
 
 
-def package_checks(rows: list[dict[str, Any]], before: dict[str, Any], known: dict[str, dict[str, str]]) -> list[dict[str, Any]]:
+def package_checks(
+    rows: list[dict[str, Any]], before: dict[str, Any], known: dict[str, dict[str, str]]
+) -> list[dict[str, Any]]:
     """Return the checks of packages: *known* after the change against *before* plus *rows*."""
     planned = {f"{row['name']}:{row['architecture']}": row["to_version"] for row in rows}
-    wrong = [f"{key} is {job.present(known, key) or 'not installed'}, planned {v}" for key, v in planned.items() if job.present(known, key) != v]
+    wrong = [
+        f"{key} is {job.present(known, key) or 'not installed'}, planned {v}"
+        for key, v in planned.items()
+        if job.present(known, key) != v
+    ]
     unfinished = [f"{row['name']} is {row['detail']}" for row in state.unfinished(known)]
     installed = {key: package["version"] for key, package in known.items() if package["status"][1] == "i"}
     expected = before["installed"] | planned
-    beyond = sorted(key for key in installed.keys() | expected.keys() if installed.get(key) != expected.get(key) and key not in planned)
+    beyond = sorted(
+        key
+        for key in installed.keys() | expected.keys()
+        if installed.get(key) != expected.get(key) and key not in planned
+    )
     new = {f"{row['name']}:{row['architecture']}" for row in rows if row["from_version"] is None}
     marks = sorted(set(state.automatic(known)) ^ (set(before["automatic"]) | new))
     return [
         check("versions are the planned ones", wrong),
-        check("nothing is half installed", unfinished + [f"dpkg was interrupted: {name}" for name in state.leftovers()]),
-        check("nothing else changed", [f"{key} is {installed.get(key)}, was {before['installed'].get(key)}" for key in beyond]),
-        check("holds are as before", [f"{key} changed" for key in sorted(set(state.holds(known)) ^ set(before["held"]))]),
+        check(
+            "nothing is half installed", unfinished + [f"dpkg was interrupted: {name}" for name in state.leftovers()]
+        ),
+        check(
+            "nothing else changed",
+            [f"{key} is {installed.get(key)}, was {before['installed'].get(key)}" for key in beyond],
+        ),
+        check(
+            "holds are as before", [f"{key} changed" for key in sorted(set(state.holds(known)) ^ set(before["held"]))]
+        ),
         check("manual and automatic marks are as before", [f"{key} changed" for key in marks if key in installed]),
     ]
 
@@ -86,12 +103,16 @@ def boot_check(rebooted: bool, before: dict[str, Any], now: str, kernel: str) ->
     return check("reboot proven" if rebooted else "no reboot was to be", complaints)
 
 
-def package_states(rows: list[dict[str, Any]], still_old: list[str], kernel: str, known: dict[str, dict[str, str]]) -> dict[str, str]:
+def package_states(
+    rows: list[dict[str, Any]], still_old: list[str], kernel: str, known: dict[str, dict[str, str]]
+) -> dict[str, str]:
     """Return ``name:arch`` → state after the change; what still runs on a package's old files keeps it pending."""
     states = {}
     for row in rows:
         key = f"{row['name']}:{row['architecture']}"
-        pending = effects.services_on_deleted(effects.files_of([(row["name"], row["architecture"])])) if still_old else []
+        pending = (
+            effects.services_on_deleted(effects.files_of([(row["name"], row["architecture"])])) if still_old else []
+        )
         kernel_pending = effects.brings_kernel([row["name"]]) and state.kernel_newest() not in ("", kernel)
         if job.present(known, key) != row["to_version"]:
             states[key] = "failed"

@@ -77,7 +77,9 @@ def begin(parameters: dict[str, Any]) -> dict[str, Any]:
     claim = {key: parameters[key] for key in ("change", "operator", "controller", "since")}
     other = lock.take(claim)
     if other:
-        reason = f"locked by change {other['change']}, {other['operator']} on {other['controller']}, since {other['since']}"
+        reason = (
+            f"locked by change {other['change']}, {other['operator']} on {other['controller']}, since {other['since']}"
+        )
         return {"state": "refused", "reasons": [reason], "lock": other}
     if job.standing(change) in ("running", "done") or job.concluded(change, parameters["packages"]):
         return {"state": "adopted", "reasons": []}

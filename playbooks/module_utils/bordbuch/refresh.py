@@ -20,7 +20,10 @@ DPKG_LOCK = Path("/var/lib/dpkg/lock-frontend")
 
 _STATES = (
     ("expired", re.compile(r"is expired|no longer valid|Release file .* expired", re.I)),
-    ("key", re.compile(r"NO_PUBKEY|EXPKEYSIG|REVKEYSIG|KEYEXPIRED|Missing key|signatures? (were|was|are|couldn't)", re.I)),
+    (
+        "key",
+        re.compile(r"NO_PUBKEY|EXPKEYSIG|REVKEYSIG|KEYEXPIRED|Missing key|signatures? (were|was|are|couldn't)", re.I),
+    ),
     ("unsigned", re.compile(r"is not signed|unsigned|NODATA|no valid OpenPGP", re.I)),
     ("gone", re.compile(r"\b40[34]\b|\b410\b|does not have a Release file|no longer has a Release file", re.I)),
     ("unreachable", re.compile(r"resolv|connect|timed? ?out|unreachable|network|refused|temporary failure", re.I)),

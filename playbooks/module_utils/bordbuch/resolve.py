@@ -41,7 +41,9 @@ class Resolver:
                 self.depcache.set_candidate_ver(package, version)
             for package, _version in wanted:
                 self.depcache.mark_install(package, True, False)
-        removed = [p.get_fullname(True) for p in self.cache.packages if p.current_ver and self.depcache.marked_delete(p)]
+        removed = [
+            p.get_fullname(True) for p in self.cache.packages if p.current_ver and self.depcache.marked_delete(p)
+        ]
         missed = [p.get_fullname(True) for p, v in wanted if not self._comes(p, v)]
         broken = ["dependencies would be broken"] if self.depcache.broken_count else []
         return [f"would remove {name}" for name in removed] + broken + [f"{name} would not come" for name in missed]

@@ -105,7 +105,9 @@ def changed_configuration(rows: list[dict[str, Any]]) -> list[dict[str, object]]
     """Return the configuration files of *rows* that were changed on this host, and whether the new package changes them, too."""
     names = [f"{row['name']}:{row['architecture']}" for row in rows if row["from_version"]]
     by_package = {(row["name"], row["architecture"]): row for row in rows}
-    listing = run(["dpkg-query", "-W", "-f", "@${Package} ${Architecture}\n${Conffiles}\n", *names]).stdout if names else ""
+    listing = (
+        run(["dpkg-query", "-W", "-f", "@${Package} ${Architecture}\n${Conffiles}\n", *names]).stdout if names else ""
+    )
     changed: list[dict[str, object]] = []
     row: dict[str, Any] = {}
     for line in listing.splitlines():
@@ -114,7 +116,9 @@ def changed_configuration(rows: list[dict[str, Any]]) -> list[dict[str, object]]
         elif line.strip() and not line.endswith((" obsolete", " newconffile")):
             path, shipped = line.split()[:2]
             if differs(Path(path), shipped):
-                changed.append({"path": path, "package": row["name"], "package_brings_new": _brings(row, path, shipped)})
+                changed.append(
+                    {"path": path, "package": row["name"], "package_brings_new": _brings(row, path, shipped)}
+                )
     return changed
 
 

@@ -82,7 +82,9 @@ def install(job: dict[str, list[str]], log: Path) -> dict[str, object]:
     before = packaged_configuration()
     command = apt_command(job["paths"], int(job["lock_seconds"]), simulate=False)  # type: ignore[arg-type]  # a number
     with os.fdopen(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "w") as output:
-        done = subprocess.run(command, stdout=output, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, env=ENVIRONMENT)
+        done = subprocess.run(
+            command, stdout=output, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, env=ENVIRONMENT
+        )
     lines = log.read_text(errors="replace").splitlines()
     complaint = [line for line in lines if re.match(r"(E:|dpkg: error|W: .*lock)", line)]
     return {
