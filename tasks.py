@@ -3,5 +3,9 @@
 from invoke import Collection
 
 from ops.tasks import lab
+from ops.tasks.command import let_usage_errors_exit_2
+
+let_usage_errors_exit_2()
 
 namespace = Collection(lab)
+namespace.configure({"tasks": {"dedupe": False}})

@@ -1,0 +1,1 @@
+"""One file per collection of Invoke tasks: argument, call, print."""
