@@ -32,11 +32,10 @@ def variables(plan: Plan, start: Start, hosts: Iterable[str]) -> dict[str, Any]:
     }
 
 
-def unfinished_hosts(files: ChangeFiles, events: Iterable[Event]) -> list[str]:
-    """Return the hosts of a begun change that are not yet verified, by its *events*."""
-    assert files.plan is not None
-    results = outcome.host_results(files.plan, events)
-    return [host for wave in files.plan.actions.waves for host in wave if results[host].state != "verified"]
+def unfinished_hosts(plan: Plan, events: Iterable[Event]) -> list[str]:
+    """Return the hosts of *plan* that are not yet verified, by the *events* of its runs, in the order of the waves."""
+    results = outcome.host_results(plan, events)
+    return [host for wave in plan.actions.waves for host in wave if results[host].state != "verified"]
 
 
 def carry_out(

@@ -105,10 +105,11 @@ def nothing_pending(plan: Plan) -> str:
 
 def result_rows(record: Record) -> list[tuple[str, ...]]:
     """Return one row per host of how it ended."""
-    return [_result_row(host, result) for host, result in record.hosts.items()]
+    return [result_row(host, result) for host, result in record.hosts.items()]
 
 
-def _result_row(host: str, result: HostResult) -> tuple[str, ...]:
+def result_row(host: str, result: HostResult) -> tuple[str, ...]:
+    """Return the row of one host."""
     done = sum(package.state.startswith("installed") for package in result.packages)
     restarted = ", ".join(name.removesuffix(".service") for name in result.restarted)
     return host, result.state, f"{done} of {len(result.packages)}", restarted, result.reason

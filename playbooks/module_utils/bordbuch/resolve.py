@@ -71,20 +71,24 @@ class Resolver:
 
     def changes(self) -> list[dict[str, object]]:
         """Return what is marked now, one row per package, sorted by name and architecture."""
-        marked = (p for p in self.cache.packages if self.depcache.marked_install(p) or self.depcache.marked_upgrade(p))
-        rows = [self.describe(package, self.depcache.get_candidate_ver(package)) for package in marked]
+        rows = [self.describe(package, self.depcache.get_candidate_ver(package)) for package in self.marked()]
         return sorted(rows, key=lambda row: (str(row["name"]), str(row["architecture"])))
 
     def source_versions(self) -> dict[str, str]:
         """Return, by name of each marked package, its source package and that one's version."""
-        marked = (p for p in self.cache.packages if self.depcache.marked_install(p) or self.depcache.marked_upgrade(p))
-        versions = {package.name: self.depcache.get_candidate_ver(package) for package in marked}
-        return {name: f"{version.source_name} {version.source_version}" for name, version in versions.items()}
+        return {package.name: self._source(package.name, self.depcache.get_candidate_ver(package)) for package in self.marked()}
+
+    def _source(self, name: str, version: Any) -> str:
+        self.records.lookup(best_entry(version))
+        return f"{self.records.source_pkg or name} {self.records.source_ver or version.ver_str}"
+
+    def marked(self) -> list[Any]:
+        """Return the packages that are marked to be installed or upgraded."""
+        return [p for p in self.cache.packages if self.depcache.marked_install(p) or self.depcache.marked_upgrade(p)]
 
     def growth(self) -> tuple[int, int, int]:
         """Return for what is marked, in bytes: how much the file system grows, the largest package, what is to download."""
-        marked = (p for p in self.cache.packages if self.depcache.marked_install(p) or self.depcache.marked_upgrade(p))
-        sizes = [self.depcache.get_candidate_ver(package).installed_size for package in marked]
+        sizes = [self.depcache.get_candidate_ver(package).installed_size for package in self.marked()]
         return max(0, self.depcache.usr_size), max(sizes, default=0), self.depcache.deb_size
 
     def describe(self, package: Any, version: Any) -> dict[str, object]:

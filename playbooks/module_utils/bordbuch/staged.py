@@ -27,8 +27,9 @@ def download(resolver: Resolver, lock_seconds: float) -> list[str]:
         Busy: another apt holds the cache.
     """
     fetcher = apt_pkg.Acquire()
+    manager = apt_pkg.PackageManager(resolver.depcache)  # must outlive the fetcher, whose items write into it
     with wait_for_lock(ARCHIVES / "lock", lock_seconds):
-        apt_pkg.PackageManager(resolver.depcache).get_archives(fetcher, resolver.sources, resolver.records)
+        manager.get_archives(fetcher, resolver.sources, resolver.records)
         fetcher.run()
     return [f"{item.desc_uri}: {item.error_text}" for item in fetcher.items if not item.complete or item.error_text]
 
@@ -92,10 +93,10 @@ def advisories(rows: list[dict[str, Any]], sources: dict[str, str]) -> dict[str,
 def ids_since(changelog: str, version: str) -> set[str]:
     """Return the ids in those entries of a Debian *changelog* that are newer than *version*."""
     entries = list(_ENTRY.finditer(changelog))
-    ends = [entry.start() for entry in entries[1:]] + [len(changelog)]
+    ends = [*(entry.start() for entry in entries[1:]), len(changelog)]
     return {
         number
-        for entry, end in zip(entries, ends, strict=True)
+        for entry, end in zip(entries, ends, strict=False)
         if apt_pkg.version_compare(entry["version"], version) > 0
         for number in _IDS.findall(changelog[entry.start() : end])
     }

@@ -1,0 +1,106 @@
+"""What a person decides about a change without carrying it out: approve, reject, close, unlock."""
+
+from datetime import UTC, datetime
+from typing import Literal
+
+from ops.change import run as change
+from ops.change.collect import run_playbook
+from ops.change.session import Session
+from ops.errors import BadInput, Failed, Refused
+from ops.logbook.model import Approval, Plan, Record
+from ops.logbook.repository import ChangeFiles
+
+
+def decide(session: Session, identifier: str, verdict: Literal["approved", "rejected"], reason: str) -> Approval:
+    """Record the operator's *verdict* on the plan of a change.
+
+    Raises:
+        BadInput: there is no such plan, or it was decided already.
+        Refused: the operator requested it.
+    """
+    files = session.logbook.read(identifier)
+    plan = undecided(files, identifier)
+    if plan.request.requester == session.operator:
+        raise Refused(
+            f"{session.operator} requested {identifier} and cannot decide on it", next_step="ask another operator"
+        )
+    approval = Approval(
+        id=identifier,
+        digest=plan.digest,
+        verdict=verdict,
+        basis="operator",
+        by=session.operator,
+        reason=reason,
+        time=datetime.now(UTC),
+    )
+    change.record_approval(session, approval)
+    if verdict == "rejected" and not files.starts:
+        change.finish(session, closing(session, files, "rejected", reason))
+    return approval
+
+
+def undecided(files: ChangeFiles, identifier: str) -> Plan:
+    """Return the plan of a change on which nobody has decided yet.
+
+    Raises:
+        BadInput: there is no such plan, or it was decided.
+    """
+    if files.plan is None:
+        raise BadInput(f"there is no plan {identifier}", next_step="invoke changes lists what there is")
+    if files.approval is not None:
+        given = files.approval
+        raise BadInput(f"{identifier} was {given.verdict} by {given.by} on {given.time:%Y-%m-%d %H:%M} UTC")
+    return files.plan
+
+
+def close(session: Session, identifier: str, reason: str) -> Record:
+    """End an open change as it is, with the *reason*; nothing on hosts is touched.
+
+    Raises:
+        BadInput: there is no such open change.
+    """
+    files = session.logbook.read(identifier)
+    if files.record is not None or not (files.plan or files.starts):
+        raise BadInput(f"there is no open change {identifier}", next_step="invoke changes lists what there is")
+    for start in files.starts:
+        change.record_events(session, identifier, start.run)
+    record = closing(session, files, "aborted", reason)
+    change.finish(session, record)
+    return record
+
+
+def closing(session: Session, files: ChangeFiles, ended: Literal["aborted", "rejected"], reason: str) -> Record:
+    """Return the record of a change that ends without having been carried out to its end."""
+    plan, now = files.plan, datetime.now(UTC)
+    assert plan is not None  # a change that is open has a plan
+    return Record(
+        id=plan.request.id,
+        kind=plan.request.kind,
+        category=plan.request.category,
+        reason=plan.request.reason,
+        outcome=ended,
+        detail=reason,
+        digest=plan.digest,
+        requester=plan.request.requester,
+        approver=files.approval.by if files.approval else None,
+        operator=session.operator,
+        controller=plan.request.controller,
+        started=plan.request.time,
+        ended=now,
+        command=plan.request.command,
+        waves=plan.actions.waves,
+    )
+
+
+def unlock(session: Session, host: str, reason: str) -> Record:
+    """Break the lock that a dead change left on *host*, and record it.
+
+    Raises:
+        BadInput: there is no such host.
+        Failed: the host did not answer.
+    """
+    session.inventory.select(host)
+    record = run_playbook(session, "unlock.yml", f"unlock {host}: {reason}", host)
+    if record.outcome != "verified":
+        raise Failed("the lock was not freed", host=host, next_step=f"invoke changes.show {record.id}")
+    return record
