@@ -43,9 +43,11 @@ class Keyring:
         primary = self._generate(made, name, "cert" if subkey else "sign,cert", "never" if subkey else until)
         if subkey:
             self._gpg("--quick-add-key", primary, "ed25519", "sign", until, at=made)
-        key = Key(primary, self._fingerprints(primary)[-1][-16:], self._gpg("--armor", "--export", primary).decode())
-        self._lift_expiry(primary, subkey)
-        return key
+        signing = self._fingerprints(primary)[-1]
+        public = self._gpg("--armor", "--export", primary).decode()
+        # The archive goes on signing; only the host's copy of the key has expired.
+        self._gpg("--quick-set-expire", primary, "0", *([signing] if subkey else []))
+        return Key(primary, signing[-16:], public)
 
     def sign(self, content: bytes, key: Key, *, detached: bool = False) -> bytes:
         """Return *content* clear-signed (InRelease), or the detached armoured signature (Release.gpg)."""
@@ -56,12 +58,6 @@ class Keyring:
         before = set(self._fingerprints())
         self._gpg("--quick-generate-key", f"{name} <{name}@example.invalid>", "ed25519", usage, until, at=made)
         return (set(self._fingerprints()) - before).pop()
-
-    def _lift_expiry(self, primary: str, subkey: bool) -> None:
-        # The archive goes on signing; only the host's copy of the key has expired.
-        self._gpg("--quick-set-expire", primary, "0")
-        if subkey:
-            self._gpg("--quick-set-expire", primary, "0", "*")
 
     def _fingerprints(self, *wanted: str) -> list[str]:
         listed = self._gpg("--with-colons", "--with-subkey-fingerprint", "--list-keys", *wanted).decode()
