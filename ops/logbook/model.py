@@ -1,8 +1,8 @@
 """What stands in a record: one model per phase file of ``changes/YYYY/MM/<id>/``.
 
-``plan.json`` (what will be done), ``approval.json`` (who allowed it), ``start-N.json`` and ``events-N.jsonl`` (each run of
-it), ``record.json`` (how it ended). A phase is added once and never rewritten. Every field stands here by name: nothing
-gets into a record because it happened to be in a result.
+``plan.json`` (what will be done), ``approval.json`` (who allowed it), ``start-N.json`` and ``events-N.jsonl`` (each run
+of it), ``record.json`` (how it ended). A phase is added once and never rewritten. Every field stands here by name:
+nothing gets into a record because it happened to be in a result.
 """
 
 from datetime import UTC, datetime

@@ -1,0 +1,180 @@
+"""Operators as data: who they are, which office they hold, with which keys they sign, and since and until when.
+
+The office is the organisation's separation of duties: nobody holds two, and only administration signs changes.
+"""
+
+import base64
+import binascii
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import UTC, date, datetime, time
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, ValidationError, field_validator
+
+from ops.errors import BadInput
+from ops.logbook.model import Model, OperatorName
+
+Office = Literal["administration", "member-administration", "clearing"]
+MAY_SIGN: tuple[Office, ...] = ("administration",)
+"""Offices whose operators carry out, allow and sign changes."""
+
+KEY_TYPES = ("ssh-ed25519", "sk-ssh-ed25519@openssh.com", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ssh-rsa")
+
+
+class Key(Model):
+    """An OpenSSH public key and the UTC days on which it counts; both ends are included."""
+
+    public: str
+    valid_from: date | None = None
+    valid_until: date | None = None
+
+    @field_validator("public")
+    @classmethod
+    def _parses(cls, text: str) -> str:
+        kind, blob = _split(text)
+        if _first_string(blob) != kind.encode():
+            raise ValueError("this is no OpenSSH public key: its type and its content differ")
+        return f"{kind} {base64.b64encode(blob).decode()}"
+
+    @property
+    def fingerprint(self) -> str:
+        """The key's fingerprint as ``ssh-keygen -l`` and git print it."""
+        blob = base64.b64decode(self.public.split()[1])
+        return "SHA256:" + base64.b64encode(hashlib.sha256(blob).digest()).decode().rstrip("=")
+
+    def valid_at(self, moment: datetime) -> bool:
+        """Return whether the key counts at *moment*."""
+        day = moment.astimezone(UTC).date()
+        return (self.valid_from or day) <= day <= (self.valid_until or day)
+
+
+class Operator(Model):
+    """A person who may log in; ``name`` is login, principal in ``allowed_signers`` and committer's name."""
+
+    name: OperatorName
+    office: Office
+    state: Literal["present", "absent"] = "present"
+    keys: tuple[Key, ...] = Field(min_length=1)
+
+
+class Operators(Model):
+    """All operators of one inventory, also those who have left: their old records stay valid."""
+
+    all: tuple[Operator, ...]
+
+    @classmethod
+    def parse(cls, entries: Iterable[Mapping[str, Any]], inventory: Path) -> "Operators":
+        """Return the operators of *entries*, in the form of ``operators.yml``.
+
+        Args:
+            entries: one mapping per operator.
+            inventory: folder (or a file in it) that ``file:`` of a key is relative to.
+
+        Raises:
+            BadInput: an entry cannot be meant: an unknown office, a name or a key twice, no key or one that is none.
+        """
+        folder = inventory if inventory.is_dir() else inventory.parent
+        people = tuple(_operator(entry, lambda name: (folder / name).read_text(encoding="utf-8")) for entry in entries)
+        _refuse_ambiguous(people)
+        return cls(all=people)
+
+    def names(self) -> tuple[str, ...]:
+        """Return the names of those who are present."""
+        return tuple(person.name for person in self.all if person.state == "present")
+
+    def may_change(self, name: str) -> bool:
+        """Return whether *name* is present and of an office that carries out and signs changes."""
+        return name in self.names() and any(person.name == name and person.office in MAY_SIGN for person in self.all)
+
+    def owner(self, fingerprint: str) -> tuple[Operator, Key] | None:
+        """Return whose key has *fingerprint*, and that key."""
+        found = ((person, key) for person in self.all for key in person.keys if key.fingerprint == fingerprint)
+        return next(found, None)
+
+    def allowed_signers(self, *, validity: bool = True) -> str:
+        """Return the text of ``allowed_signers`` (ssh-keygen(1)) for those whose office signs.
+
+        Args:
+            validity: False leaves out since and until when a key counts, where the caller compares that itself.
+
+        Raises:
+            BadInput: nobody may sign; an empty file would make every signature look like none.
+        """
+        signers = [person for person in self.all if person.office in MAY_SIGN]
+        lines = [_signer_line(person.name, key, validity) for person in signers for key in person.keys]
+        if not lines:
+            raise BadInput(
+                "no operator may sign changes", next_step="name one of office administration in operators.yml"
+            )
+        return "".join(f"{line}\n" for line in lines)
+
+
+def _signer_line(name: str, key: Key, validity: bool) -> str:
+    options = ['namespaces="git"']
+    if validity and key.valid_from:
+        options.append(f'valid-after="{_utc(key.valid_from, time.min)}"')
+    if validity and key.valid_until:
+        options.append(f'valid-before="{_utc(key.valid_until, time(23, 59, 59))}"')
+    return f"{name} {','.join(options)} {key.public}"
+
+
+def _utc(day: date, clock: time) -> str:
+    return datetime.combine(day, clock).strftime("%Y%m%d%H%M%SZ")
+
+
+def _operator(entry: Mapping[str, Any], read: Callable[[str], str]) -> Operator:
+    name = entry.get("name", "without a name") if isinstance(entry, Mapping) else entry
+    try:
+        keys = tuple(_inline(key, read) for key in entry.get("keys", ()))
+        person = Operator.model_validate({**entry, "keys": keys})
+    except (ValidationError, OSError, AttributeError, TypeError) as error:
+        raise BadInput(f"operator {name}: {_first_fault(error)}", next_step="correct operators.yml") from None
+    if person.state == "absent" and any(key.valid_until is None for key in person.keys):
+        raise BadInput(
+            f"operator {name} is absent, and a key of theirs has no end",
+            next_step="set valid_until to the last day on which the key counted: what was signed before stays valid",
+        )
+    return person
+
+
+def _inline(key: Mapping[str, Any], read: Callable[[str], str]) -> dict[str, Any]:
+    given = dict(key)
+    if "file" in given:
+        given["public"] = read(str(given.pop("file")))
+    return given
+
+
+def _first_fault(error: Exception) -> str:
+    if not isinstance(error, ValidationError):
+        return str(error)
+    first = error.errors()[0]
+    return f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}"
+
+
+def _refuse_ambiguous(people: tuple[Operator, ...]) -> None:
+    for name in _repeated(person.name for person in people):
+        raise BadInput(f"operator {name} stands twice in operators.yml", next_step="nobody holds two offices: keep one")
+    for fingerprint in _repeated(key.fingerprint for person in people for key in person.keys):
+        raise BadInput(f"the key {fingerprint} stands twice in operators.yml: a key belongs to one person")
+
+
+def _repeated(values: Iterable[str]) -> Iterator[str]:
+    return (value for value, count in Counter(values).items() if count > 1)
+
+
+def _split(text: str) -> tuple[str, bytes]:
+    parts = text.strip().split()
+    if "\n" in text.strip() or len(parts) < 2 or parts[0] not in KEY_TYPES:
+        raise ValueError(f"this is no OpenSSH public key of a type that is taken ({', '.join(KEY_TYPES)})")
+    try:
+        return parts[0], base64.b64decode(parts[1], validate=True)
+    except binascii.Error:
+        raise ValueError("this is no OpenSSH public key: its content is not base64") from None
+
+
+def _first_string(blob: bytes) -> bytes:
+    length = int.from_bytes(blob[:4], "big")
+    return blob[4 : 4 + length]
