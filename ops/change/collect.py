@@ -10,6 +10,7 @@ from typing import Literal
 
 from ops.change import run as change
 from ops.change.session import ROOT, Session
+from ops.logbook.files import events_bytes, file_bytes
 from ops.logbook.model import Event, HostResult, Record, Start
 from ops.playbook import Playbook, read_events
 from ops.request import command_line, new_id
@@ -73,8 +74,8 @@ def record_run(
         time=began,
         command=command,
     )
-    lines = b"".join(change.dump(event) + b"\n" for event in seen)
-    change.add(session, identifier, {"start-1.json": change.dump(start), "events-1.jsonl": lines}, reason)
+    files = {"start-1.json": file_bytes(start), "events-1.jsonl": events_bytes(seen)}
+    change.add(session, identifier, files, reason)
     record = Record(
         id=identifier,
         kind="playbook",

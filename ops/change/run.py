@@ -15,28 +15,23 @@ from pathlib import Path
 
 from ops.change.session import Session
 from ops.errors import Refused
-from ops.logbook.canonical import canonical
-from ops.logbook.model import Approval, Event, Model, Plan, Record, Start
+from ops.logbook.files import ChangeFiles, events_bytes, file_bytes
+from ops.logbook.model import Approval, Event, Plan, Record, Start
 from ops.logbook.page import render_change
 from ops.logbook.repository import change_folder
 from ops.playbook import Playbook, read_events
 from ops.request import command_line
 
 
-def dump(model: Model) -> bytes:
-    """Return *model* as the canonical JSON that stands in the logbook."""
-    return canonical(model.model_dump(mode="json"))
-
-
 def record_plan(session: Session, plan: Plan) -> None:
     """Add *plan* to the logbook: from now on the change exists."""
     hosts, packages = len(plan.actions.hosts), sum(len(host.packages) for host in plan.actions.hosts.values())
-    add(session, plan.request.id, {"plan.json": dump(plan)}, f"plan, {hosts} hosts, {packages} packages")
+    add(session, plan.request.id, {"plan.json": file_bytes(plan)}, f"plan, {hosts} hosts, {packages} packages")
 
 
 def record_approval(session: Session, approval: Approval) -> None:
     """Add *approval* to the logbook."""
-    add(session, approval.id, {"approval.json": dump(approval)}, f"{approval.verdict} by {approval.by}")
+    add(session, approval.id, {"approval.json": file_bytes(approval)}, f"{approval.verdict} by {approval.by}")
 
 
 def add(session: Session, change: str, files: dict[str, bytes], what: str) -> None:
@@ -90,7 +85,7 @@ def run(
         time=datetime.now(UTC),
         command=command_line(),
     )
-    add(session, start.id, {f"start-{number}.json": dump(start)}, f"run {number} by {start.operator}")
+    add(session, start.id, {f"start-{number}.json": file_bytes(start)}, f"run {number} by {start.operator}")
     session.logbook.push()
     began = time.monotonic()
     playbook(start, spool_of(session, start.id, number)).run(report)
@@ -106,13 +101,13 @@ def spool_of(session: Session, change: str, number: int) -> Path:
 def record_events(session: Session, change: str, number: int) -> None:
     """Add the spooled events of run *number* to the logbook, if it left any here and they are not there yet."""
     events, _end = read_events(spool_of(session, change, number))
-    lines = b"".join(dump(event) + b"\n" for event in events)
-    if lines and f"events-{number}.jsonl" not in session.logbook.files(change):
-        add(session, change, {f"events-{number}.jsonl": lines}, f"events of run {number}")
+    if events and f"events-{number}.jsonl" not in session.logbook.files(change):
+        add(session, change, {f"events-{number}.jsonl": events_bytes(events)}, f"events of run {number}")
 
 
 def finish(session: Session, record: Record) -> None:
     """Add *record* and its page: the change has ended."""
-    files = {"record.json": dump(record)}
-    page = render_change(session.logbook.read(record.id).model_copy(update={"record": record}))
-    add(session, record.id, files | {"page.md": page.encode()}, f"{record.outcome}, {len(record.hosts)} hosts")
+    known = session.logbook.read(record.id) if session.logbook.files(record.id) else ChangeFiles(id=record.id)
+    page = render_change(known.model_copy(update={"record": record}))
+    files = {"record.json": file_bytes(record), "page.md": page.encode()}
+    add(session, record.id, files, f"{record.outcome}, {len(record.hosts)} hosts")

@@ -38,9 +38,9 @@ def patch(session: Session, wish: Wish) -> None:
         Failed: a host failed or could not be judged, or a gate closed.
     """
     with change.alone(session):
-        begun = [files for files in session.logbook.open_changes() if files.starts and files.plan]
+        begun = [one.id for one in session.logbook.open_changes() if one.state == "running"]
         if begun:
-            resume(session, begun[0], wish)
+            resume(session, session.logbook.read(begun[0]), wish)
         else:
             fresh(session, wish)
 
@@ -177,7 +177,7 @@ def close(session: Session, record: Record) -> None:
     pushed = session.logbook.push()
     page = session.logbook.path / change.change_folder(record.id) / "page.md"
     terminal.table("Result", show.RESULT_COLUMNS, show.result_rows(record))
-    for line in show.summary(record, str(page), "off-host" if pushed.off_host else f"not yet off-host: {pushed.detail}"):
+    for line in show.summary(record, str(page), "off-host" if pushed.off_host else f"not yet off-host: {pushed.reason}"):
         terminal.say(line)
     kinds: dict[str, type[OpsError]] = {"refused": Refused, "failed": Failed}
     if record.outcome in kinds:

@@ -61,6 +61,8 @@ def main() -> None:
         argument_spec={"change": {"type": "str", "required": True}, "seconds": {"type": "int", "default": 1800}},
         supports_check_mode=True,
     )
+    if module.check_mode:  # nothing was started that could be looked at
+        module.exit_json(changed=False, bordbuch={"state": "would wait", "reboot_reasons": [], "rebooted": False})
     result = wait(module.params["change"], module.params["seconds"])
     if result["state"] != "done":
         words = {"running": "still runs", "lost": "ended without a result", "none": "was never started"}

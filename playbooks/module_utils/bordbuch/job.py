@@ -12,8 +12,8 @@ from ansible.module_utils.bordbuch import state, unit
 from ansible.module_utils.bordbuch.staged import ARCHIVES, wrong_files
 
 _INST = re.compile(r"^Inst (?P<name>[^\s:]+)\S* (?:\[[^\]]+\] )?\((?P<version>\S+) .*?\[(?P<arch>\w+)\]\)", re.M)
-REBOOT_ONLY = ("dbus.service", "dbus-broker.service", "systemd-logind.service")
-"""Services that Debian does not restart under running sessions: only a reboot brings them onto new files."""
+REBOOT_ONLY = ("dbus.service", "dbus-broker.service")
+"""What cannot be restarted under everything that is connected to it: only a reboot brings it onto new files."""
 
 _REMOVE = re.compile(r"^Remv (\S+)", re.M)
 

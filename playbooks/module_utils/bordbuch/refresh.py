@@ -120,13 +120,18 @@ def _row(uri: str, suite: str, listener: Listener, complaint: str) -> dict[str, 
     if state == "answered" and _past(release.get("Valid-Until", "")):
         state, words = "expired", f"valid until {release['Valid-Until']}"
     return {
-        "uri": uri,
+        "uri": without_credentials(uri),
         "suite": suite,
         "state": state,
-        "detail": "" if state == "answered" else words[:300],
+        "detail": "" if state == "answered" else without_credentials(words)[:300],
         "published": _iso(release.get("Date", "")),
         "valid_until": _iso(release.get("Valid-Until", "")),
     }
+
+
+def without_credentials(text: str) -> str:
+    """Return *text* without user names and passwords in addresses: they must not reach a plan or a record."""
+    return re.sub(r"//[^/@\s]*@", "//", text)
 
 
 def classify(words: str) -> str:

@@ -107,12 +107,20 @@ def restore_marks(automatic: list[str]) -> None:
 
 
 def restart(policy: str, exempt: list[str]) -> dict[str, object]:
-    """Restart what runs on old files, if *policy* says ``when-needed``, except what *exempt* (shell patterns) matches."""
+    """Restart what runs on old files, if *policy* says ``when-needed``, except what *exempt* (shell patterns) matches.
+
+    A service that was restarted counts as renewed, though a process in it may remain: the sessions of sshd end by themselves.
+    """
     old = on_old_files()
     chosen = [unit for unit in old if policy == "when-needed" and not any(fnmatch.fnmatch(unit, p) for p in exempt)]
-    for unit in chosen:
-        call(["systemctl", "try-restart", unit])
-    return {"restarted": chosen, "still_on_old_files": on_old_files() if chosen else old}
+    renewed = [unit for unit in chosen if call(renewal(unit)).returncode == 0]
+    again = on_old_files() if chosen else old
+    return {"restarted": renewed, "still_on_old_files": [unit for unit in again if unit not in renewed]}
+
+
+def renewal(unit: str) -> list[str]:
+    """Return the command that brings *unit*, as needrestart names it, onto new files."""
+    return ["systemctl", "daemon-reexec"] if unit == "systemd-manager" else ["systemctl", "try-restart", unit]
 
 
 def on_old_files() -> list[str]:

@@ -1,0 +1,66 @@
+"""Looking into the logbook: lists, one change, what is open. Only reads."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+
+from ops.change.session import ROOT, Session
+from ops.errors import BadInput
+from ops.logbook.model import Record
+from ops.logbook.page import render_change, render_index
+from ops.logbook.repository import ChangeFiles
+
+
+def records(session: Session) -> Iterator[Record]:
+    """Yield the records of all ended changes, the newest first."""
+    for files in reversed(list(session.logbook.read_all())):
+        if files.record:
+            yield files.record
+
+
+def find(
+    session: Session, *, host: str = "", package: str = "", advisory: str = "", since: datetime | None = None
+) -> list[Record]:
+    """Return the records that touched *host*, changed *package*, closed *advisory*, began *since*; empty means any."""
+    return [record for record in records(session) if _matches(record, host, package, advisory, since)]
+
+
+def _matches(record: Record, host: str, package: str, advisory: str, since: datetime | None) -> bool:
+    results = [result for name, result in record.hosts.items() if host in ("", name)]
+    packages = [entry for result in results for entry in result.packages if package in ("", entry.name)]
+    return (
+        (not since or record.started >= since)
+        and (not host or bool(results))
+        and (not package or bool(packages))
+        and (not advisory or any(advisory in entry.advisories for entry in packages))
+    )
+
+
+def one(session: Session, identifier: str) -> ChangeFiles:
+    """Return everything that is recorded of one change.
+
+    Raises:
+        BadInput: there is no such change.
+    """
+    if identifier not in session.logbook.change_ids():
+        raise BadInput(f"there is no change {identifier}", next_step="invoke changes lists what there is")
+    return session.logbook.read(identifier)
+
+
+def page(files: ChangeFiles) -> str:
+    """Return the page of a change, ended or not."""
+    return render_change(files)
+
+
+def open_lines(session: Session) -> list[str]:
+    """Return one line per change that has no end yet."""
+    words = {"planned": "waits for approval", "approved": "approved, not begun", "running": "begun, not ended"}
+    return [f"Open: {one.id}, {words[one.state]}" for one in session.logbook.open_changes()]
+
+
+def write_index(session: Session) -> Path:
+    """Write the index of all changes to ``docs/generated/changes.md`` and return its path."""
+    path = ROOT / "docs" / "generated" / "changes.md"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(render_index(list(session.logbook.read_all())), encoding="utf-8")
+    return path
