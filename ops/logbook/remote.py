@@ -15,8 +15,8 @@ REMOTE = "refs/remotes/origin/main"
 class Push(Model):
     """How sending ended.
 
-    ``pushed`` and ``nothing`` are good; ``local`` has no remote. ``unreachable``, ``refused`` (by the server, or since an
-    entry contradicts one that is there), ``waits`` (for another operator) and ``rewritten`` say the reason.
+    ``pushed`` and ``nothing`` are good; ``local`` has no remote. ``unreachable``, ``refused`` (by the server, or since
+    an entry contradicts one that is there), ``waits`` (for another operator) and ``rewritten`` say the reason.
     """
 
     state: Literal["pushed", "nothing", "local", "unreachable", "refused", "waits", "overtaken", "rewritten"]

@@ -23,7 +23,7 @@ LOCK_SECONDS = 60
 
 @dataclass(frozen=True)
 class Signer:
-    """Who signs: the operator's name, and the private key's file (or the public one's, with the private in an agent)."""
+    """Who signs: the operator's name, and the private key's file (or the public one's, if an agent has the other)."""
 
     operator: str
     key: Path
