@@ -6,18 +6,17 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 from typing import Literal
 
 from ops import terminal
 from ops.errors import BadInput, Failed
-from ops.lab import cgroup, image, privileged, remote
+from ops.lab import cgroup, image, keys, privileged, remote
 from ops.lab.files import OPERATORS, Files
 from ops.lab.machine import refuse_other_release
-from ops.lab.names import LabName, check_hosts, default_hosts
+from ops.lab.names import LabName, check_hosts, default_hosts, gateway
 from ops.lab.overlay import hosts_file
-from ops.lab.system import run
 
 _CHECKOUT = Path(__file__).parents[2]
 
@@ -53,6 +52,17 @@ class Lab:
     def keys(self) -> Path:
         """The folder of key pairs: lab, anna, bert. They survive `down`."""
         return self.files.keys
+
+    @property
+    def gateway(self) -> IPv4Address:
+        """The machine's own address on the lab's network, where tests serve things to the hosts.
+
+        Raises:
+            BadInput: the lab is down.
+        """
+        for guest in self.files.read().values():
+            return gateway(IPv4Network((guest.address, 24), strict=False))
+        raise BadInput("the lab is down", next_step="invoke lab.up")
 
     def hosts(self) -> tuple[Host, ...]:
         """Return the lab's hosts; none when it is down."""
@@ -184,10 +194,9 @@ class Lab:
     def _make_keys(self) -> None:
         for path in (self.state, self.keys, self.files.control):
             path.mkdir(mode=0o700, exist_ok=True)
-        for name in ("lab", *OPERATORS):
-            if not (self.keys / f"{name}.pub").exists():
-                (self.keys / name).unlink(missing_ok=True)
-                run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", name, "-f", str(self.keys / name)])
+        keys.ensure_pair(self.keys / "lab")
+        for name in OPERATORS:
+            keys.ensure_copy(_CHECKOUT / ".lab" / "keys" / name, self.keys / name)
 
 
 def interactive_shell(lab: Lab, name: str) -> None:

@@ -145,6 +145,8 @@ class Machine:
     def _launch(self, guest: Guest) -> None:
         """Start the supervisor of one host, detached; it holds the image's lock as long as it lives."""
         folder = self.files.host(guest.name)
+        # A group that was killed once also kills newcomers which the guest's systemd clones into it: never use it again.
+        cgroup.remove(self._group(guest.name))
         entrances = [str(path) for path in cgroup.make(self._group(guest.name))]
         arguments = ["--", self.lab.bridge, self.lab.machine(guest.address), guest.name]
         with (folder / "lower").resolve().with_name("in-use").open() as lock, (folder / "console").open("ab") as console:

@@ -60,6 +60,7 @@ def _files(guest: Guest, around: Surroundings) -> dict[str, str]:
         "etc/machine-id": f"{secrets.token_hex(16)}\n",
         "etc/resolv.conf": around.mirror.resolver,
         "etc/default/locale": "LANG=C.UTF-8\n",
+        "etc/locale.conf": "LANG=C.UTF-8\n",
         "etc/apt/sources.list.d/debian.sources": guest_sources(around.mirror.archives, guest.release),
         "etc/apt/apt.conf.d/90lab-proxy": guest_proxy(around.mirror.proxy, str(gateway(around.network))),
         "etc/systemd/network/10-lab.network": _network(guest, around),
