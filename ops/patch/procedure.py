@@ -8,7 +8,7 @@ from ops.change import run as change
 from ops.change.session import Session
 from ops.errors import BadInput, Failed, OpsError, Refused, Waiting
 from ops.logbook.model import Approval, Category, Plan, Record, Request, Selection
-from ops.logbook.repository import ChangeFiles
+from ops.logbook.repository import ChangeFiles, change_folder
 from ops.patch import apply, outcome, show
 from ops.patch.plan import difference
 from ops.patch.prepare import prepare
@@ -175,7 +175,7 @@ def execute(session: Session, plan: Plan, number: int, hosts: list[str] | None =
 def close(session: Session, record: Record) -> None:
     """Push the record, show the summary and raise the outcome where it is not ``verified``."""
     pushed = session.logbook.push()
-    page = session.logbook.path / change.change_folder(record.id) / "page.md"
+    page = session.logbook.path / change_folder(record.id) / "page.md"
     terminal.table("Result", show.RESULT_COLUMNS, show.result_rows(record))
     for line in show.summary(record, str(page), "off-host" if pushed.off_host else f"not yet off-host: {pushed.reason}"):
         terminal.say(line)
@@ -217,8 +217,8 @@ def apply_approved(session: Session, identifier: str, yes: bool) -> None:
     with change.alone(session):
         files = session.logbook.read(identifier)
         plan = waiting_plan(files, identifier)
-        objection = policy.freeze(session.inventory.policy, plan.request.category, datetime.now(UTC))
-        objection = objection or policy.approval(session.inventory.policy, plan, files.approval)
+        frozen = policy.freeze(session.inventory.policy, plan.request.category, datetime.now(UTC))
+        objection = frozen or policy.approval(session.inventory.policy, plan, files.approval)
         if objection:
             raise objection
         now = ask_hosts(session, plan.request, plan.actions.selection, True)

@@ -47,7 +47,7 @@ def patch(
 
     Example: invoke patch --limit db1
     """
-    with at_work(Path(inventory)) as session:
+    with at_work(Path(inventory), hosts=True) as session:
         if change:
             procedure.apply_approved(session, change, yes)
         else:
@@ -94,7 +94,7 @@ def plan(
 
     Example: invoke patch.plan --limit db1 --json
     """
-    with at_work(Path(inventory)) as session:
+    with at_work(Path(inventory), hosts=True) as session:
         terminal.quiet(json)
         made = procedure.planned(session, wish(limit, everything, category, reason, stage=stage))
         if json:
@@ -142,7 +142,7 @@ def unlock(c: Context, host: str, reason: str = "", inventory: str = "inventory/
 
     Example: invoke patch.unlock db1 --reason "laptop of anna is lost"
     """
-    with at_work(Path(inventory)) as session:
+    with at_work(Path(inventory), hosts=True) as session:
         record = decide.unlock(session, host, required(reason))
         terminal.say(f"The lock on {host} is free (record {record.id}).")
 
@@ -157,7 +157,7 @@ def repair(
 
     Example: invoke patch.repair --limit app1 --reason "power cut during the last patch"
     """
-    with at_work(Path(inventory)) as session:
+    with at_work(Path(inventory), hosts=True) as session:
         hosts = session.inventory.select(required(limit, "limit"))
         why = required(reason)
         procedure.confirm("To repair", len(hosts), yes)

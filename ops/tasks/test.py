@@ -60,7 +60,7 @@ def test(c: Context, quick: bool = False, all: bool = False) -> None:
     """
     kinds = {"quick"} if quick else {"quick", "host", *(["slow"] if all else [])}
     if not quick:
-        ensure_packages(("gpg", "gnupg"))
+        ensure_packages()
     began = time.monotonic()
     failed = [*run_checks([step for step in CHECKS if step.kind in kinds])]
     failed += [step.name for step in [*TESTS, *molecule_steps()] if step.kind in kinds and not passes(step)]

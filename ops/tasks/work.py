@@ -1,24 +1,61 @@
-"""What every command that works on an inventory does first."""
+"""What every command that works on an inventory does first and last."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from ops import terminal
-from ops.change.collect import collect
-from ops.change.session import Session, open_session
+from ops.change.collect import collect, run_playbook
+from ops.change.look import write_index
+from ops.change.session import ROOT, Session, open_session
+from ops.errors import Failed
+from ops.lab import Lab
 
 INVENTORY = "the inventory's folder, inventory/lab by default"
 
 
 @contextmanager
-def at_work(inventory: Path) -> Iterator[Session]:
-    """Yield the session of *inventory*: its records pushed, what was run by hand meanwhile recorded; push again at the end."""
+def at_work(inventory: Path, *, hosts: bool = False) -> Iterator[Session]:
+    """Yield the session of *inventory*; what was done meanwhile is recorded and sent off-host, before and after.
+
+    Args:
+        inventory: the inventory's folder.
+        hosts: whether the hosts are needed; those of the lab are booted then.
+    """
+    lab = inventory.resolve() == ROOT / "inventory" / "lab"
+    if lab and hosts:
+        Lab.here().up()
     session = open_session(inventory)
     for record in collect(session):
-        terminal.say(f"Recorded {record.command}: {record.outcome} ({record.id})")
-    session.logbook.push()
+        terminal.warn(f"Recorded {record.command}: {record.outcome} ({record.id})")
+    if lab and hosts:
+        prepare_lab(session)
+    send(session)
     try:
         yield session
     finally:
-        session.logbook.push()
+        send(session)
+        if lab:
+            write_index(session)
+
+
+def prepare_lab(session: Session) -> None:
+    """Set up the logbook on a lab host that has none yet, recorded like any other playbook.
+
+    Raises:
+        Failed: the playbook did not do it.
+    """
+    if session.logbook.fetch().state != "unreachable":
+        return
+    with terminal.progress("Setting up the logbook on its host"):
+        record = run_playbook(session, "logbook.yml", "set up the logbook of the lab", session.inventory.policy.logbook_host)
+    if record.outcome != "verified":
+        raise Failed("the logbook could not be set up", next_step=f"invoke changes.show {record.id}")
+
+
+def send(session: Session) -> None:
+    """Send what is not yet off-host, and say so where that does not work."""
+    if session.logbook.unpushed():
+        sent = session.logbook.push()
+        if not sent.off_host:
+            terminal.warn(f"Not yet off-host: {session.logbook.unpushed()} entries ({sent.reason}). The next command tries again.")
