@@ -3,6 +3,7 @@
 import os
 import platform
 import secrets
+import shlex
 import socket
 import subprocess
 import sys
@@ -55,8 +56,10 @@ def make_request(
 
 
 def command_line() -> str:
-    """Return the command as it was typed, the program by its name only."""
-    return " ".join([Path(sys.argv[0]).name, *sys.argv[1:]])[:500]
+    """Return the command as it was typed: the program by its name only, without the folder that ``inv`` adds."""
+    words = sys.argv[1:]
+    typed = words[2:] if words[:1] == ["--search-root"] else words
+    return shlex.join([Path(sys.argv[0]).name, *typed])[:500]
 
 
 def _git(*arguments: str) -> str:
