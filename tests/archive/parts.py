@@ -5,9 +5,11 @@ from typing import Any
 from tests.archive.package import Package, machine_architecture
 
 _RESTART = """\
-systemctl daemon-reload
-systemctl enable --quiet {name}.service
-systemctl restart {name}.service
+if [ -d /run/systemd/system ]; then
+    systemctl daemon-reload
+    systemctl enable --quiet {name}.service
+    systemctl restart {name}.service
+fi
 """
 
 
@@ -18,7 +20,7 @@ def service(name: str, version: str, **more: Any) -> Package:
     files = {program: f"#!/bin/sh\n# {version}\nexec sleep infinity\n", f"/usr/lib/systemd/system/{name}.service": unit}
     scripts = {
         "postinst": _RESTART.format(name=name),
-        "prerm": f'if [ "$1" = remove ]; then systemctl disable --quiet --now {name}.service; fi',
+        "prerm": f'if [ "$1" = remove ] && [ -d /run/systemd/system ]; then systemctl disable --quiet --now {name}.service; fi',
     }
     files |= more.pop("files", {})
     return Package(name, version, files=files, executables=(program,), scripts=scripts, **more)

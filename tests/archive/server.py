@@ -10,6 +10,7 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Event, Thread
 from typing import Any
+from urllib.parse import unquote
 
 from tests.archive.keys import Key, Keyring
 from tests.archive.suite import Suite, files_of
@@ -141,7 +142,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         archive = self.server.archive
-        status, headers, body = archive.answer(self.path, self.headers["If-Modified-Since"])
+        status, headers, body = archive.answer(unquote(self.path), self.headers["If-Modified-Since"])
         archive.requests.append((self.path, int(status)))
         self.send_response(status)
         for name, value in {**headers, "Content-Length": str(len(body))}.items():
