@@ -42,7 +42,7 @@ def test_others_are_locked(host: Host, wanted: Expected, accounts: set[str]) -> 
 def is_expired(host: Host, name: str) -> bool:
     """Return whether the account has an end, as shadow(5) writes it, that is over."""
     end = host.check_output("getent shadow %s", name).split(":")[7]
-    return end != "" and int(end) <= int(host.check_output("date +%%s")) // 86400
+    return end != "" and int(end) <= int(host.check_output("date +%s")) // 86400
 
 
 def test_nobody_else_has_sudo(host: Host, wanted: Expected) -> None:

@@ -31,7 +31,7 @@ def base_accounts(
 
     Returns:
         ``keep``: ``name`` and authorized_keys ``lines`` of each account with sudo; ``lock``: name and home of each
-        existing account that may no longer be used; ``faults``: why the operators cannot be meant, empty where they can.
+        existing account that may no longer be used; ``faults``: why they cannot be meant, empty where they can.
     """
     faults = [fault for one in operators for fault in _faults(one, folder, passwd)] + _doubles(operators)
     if faults:
