@@ -68,6 +68,12 @@ class Remote:
             return Push(state="refused", reason=_words(done.err) or done.text)
         return Push(state="unreachable", reason=_last(done.err))
 
+    def refs(self) -> dict[str, str] | None:
+        """Return the refs that the remote has now, None where it does not answer."""
+        done = self.git.attempt("ls-remote", "--quiet", "origin", limit_seconds=90)
+        rows = (line.split("\t") for line in done.text.splitlines())
+        return {ref: commit for commit, ref in rows} if done.code == 0 else None
+
     def receipts(self) -> str | None:
         """Return the text of the server's receipts, None where it does not answer."""
         where, _, _path = self.address.partition(":")

@@ -19,6 +19,8 @@ from ops.logbook.remote import MAIN, Push, Remote
 __all__ = ["ChangeFiles", "Logbook", "Push", "Signer", "change_folder"]
 
 LOCK_SECONDS = 60
+AT_ONCE = 500
+"""How many objects are read by one git process, so that memory does not grow with the logbook."""
 
 
 @dataclass(frozen=True)
@@ -233,8 +235,10 @@ class Logbook:
         Raises:
             Failed: one is not there.
         """
-        if not objects:
-            return
+        for start in range(0, len(objects), AT_ONCE):
+            yield from self._contents(objects[start : start + AT_ONCE])
+
+    def _contents(self, objects: list[str]) -> Iterator[bytes]:
         out = self.git.run("cat-file", "--batch", stdin="".join(f"{name}\n" for name in objects).encode()).out
         offset = 0
         for name in objects:
@@ -244,6 +248,15 @@ class Logbook:
             start = offset + len(header) + 1
             offset = start + int(header.split()[2]) + 1
             yield out[start : offset - 1]
+
+    def receipts_seen(self) -> str:
+        """Return the receipts as an audit of this clone last saw them: a second copy, away from the server."""
+        kept = self.path / ".git" / "receipts"
+        return kept.read_text(encoding="utf-8") if kept.exists() else ""
+
+    def keep_receipts(self, text: str) -> None:
+        """Keep *text* as the receipts that were seen."""
+        _replace(self.path / ".git" / "receipts", text)
 
     def _by_change(self) -> dict[str, tuple[str, ...]]:
         found: dict[str, list[str]] = {}
