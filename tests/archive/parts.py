@@ -11,6 +11,11 @@ if [ -d /run/systemd/system ]; then
     systemctl restart {name}.service
 fi
 """
+_REMOVE = """\
+if [ "$1" = remove ] && [ -d /run/systemd/system ]; then
+    systemctl disable --quiet --now {name}.service
+fi
+"""
 
 
 def service(name: str, version: str, **more: Any) -> Package:
@@ -20,7 +25,7 @@ def service(name: str, version: str, **more: Any) -> Package:
     files = {program: f"#!/bin/sh\n# {version}\nexec sleep infinity\n", f"/usr/lib/systemd/system/{name}.service": unit}
     scripts = {
         "postinst": _RESTART.format(name=name),
-        "prerm": f'if [ "$1" = remove ] && [ -d /run/systemd/system ]; then systemctl disable --quiet --now {name}.service; fi',
+        "prerm": _REMOVE.format(name=name),
     }
     files |= more.pop("files", {})
     return Package(name, version, files=files, executables=(program,), scripts=scripts, **more)
