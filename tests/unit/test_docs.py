@@ -1,0 +1,129 @@
+"""The documentation is true: generated pages are up to date, links lead somewhere, every command shown can be typed."""
+
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from invoke.parser import Parser, ParserContext
+from invoke.program import Program
+
+from ops.docs import playbooks, tasks
+from ops.docs.tasks import Command, Parameter
+from ops.tasks.docs import all_tasks, pages
+
+ROOT = Path(__file__).resolve().parents[2]
+NAMESPACE = all_tasks()
+PAGES = sorted({*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("roles/*/README.md")})
+GENERATED = pages(ROOT)
+NOT_KEPT = {ROOT / "docs" / "generated" / "changes.md"}
+"""Made on each machine from its own logbook."""
+
+PLACEHOLDERS = {"TASK": "patch", "COMMAND": "patch"}
+
+every_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+
+
+@pytest.mark.parametrize("path", GENERATED, ids=lambda path: str(path.relative_to(ROOT)))
+def test_generated_pages_are_up_to_date(path: Path) -> None:
+    assert path.exists(), "run: invoke docs"
+    assert path.read_text(encoding="utf-8") == GENERATED[path], "run: invoke docs"
+
+
+@every_page
+def test_links_lead_somewhere(page: Path) -> None:
+    assert [target for target in links(page.read_text(encoding="utf-8")) if not leads_somewhere(page, target)] == []
+
+
+@every_page
+def test_commands_on_a_page_can_be_typed(page: Path) -> None:
+    for line in command_lines(page.read_text(encoding="utf-8")):
+        words = [PLACEHOLDERS.get(word, word) for word in shlex.split(line)[1:]]
+        core = ParserContext(args=Program().core_args() + Program().task_args())
+        parsed = Parser(contexts=NAMESPACE.to_contexts(), initial=core).parse_argv(words)
+        assert len(parsed) > 1 or words[:1] in (["--list"], ["--help"]), line
+
+
+@every_page
+def test_pages_are_calm(page: Path) -> None:
+    prose = re.sub(r"```.*?```|`[^`]*`|<!--.*?-->", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    assert "!" not in prose.replace("![", "")
+
+
+def test_the_index_names_every_how_to() -> None:
+    index = (ROOT / "docs" / "README.md").read_text(encoding="utf-8")
+    missing = [path.name for path in ROOT.glob("docs/howto/*.md") if f"howto/{path.name}" not in index]
+    assert missing == []
+
+
+def links(text: str) -> list[str]:
+    """Return the targets of links that stay in this repository."""
+    found = re.findall(r"\]\(([^)\s]+)\)", re.sub(r"```.*?```", "", text, flags=re.DOTALL))
+    return [target for target in found if not re.match(r"[a-z]+:", target)]
+
+
+def leads_somewhere(page: Path, target: str) -> bool:
+    path, _, fragment = target.partition("#")
+    file = (page.parent / path).resolve() if path else page
+    return file in NOT_KEPT or (file.exists() and (not fragment or fragment in anchors(file)))
+
+
+def anchors(page: Path) -> set[str]:
+    headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {tasks.anchor(heading) for heading in headings}
+
+
+def command_lines(text: str) -> Iterator[str]:
+    """Yield what a reader would type: lines of code blocks, and code within a line, that call invoke."""
+    blocks = re.findall(r"```sh\n(.*?)```", text, re.DOTALL)
+    lines = [line.strip().partition("  #")[0] for block in blocks for line in block.splitlines()]
+    inline = re.findall(
+        r"`([^`\n]+)`", re.sub(r"```.*?```|<!-- transcript -->.*?<!-- /transcript -->", "", text, flags=re.DOTALL)
+    )
+    for line in [*lines, *inline]:
+        command = re.sub(r"^(?:sudo |[A-Z_]+=\S+ )+", "", line.strip())
+        if re.match(r"(?:\./inv|invoke) \S", command):
+            yield command
+
+
+def test_a_command_page_shows_names_defaults_and_how_tos() -> None:
+    parameters = (Parameter(("HOST",), "", "a host", positional=True), Parameter(("--limit",), "all", "a | b"))
+    command = Command(("lab.ssh", "ssh"), "Open a shell.\n\nExample: invoke ssh app1", parameters)
+    text = tasks.render(
+        [command], {"use.md": "# Use it\n\n`./inv lab.ssh app1`", "other.md": "invoke ssh.other, lab.ssh"}
+    )
+    assert "## `ssh`\n\nOpen a shell.\n\n    invoke ssh app1" in text
+    assert "| `HOST` | required | a host |" in text
+    assert "| `--limit` | `all` | a \\| b |" in text
+    assert "How to: [use](../howto/use.md)\n" in text
+
+
+def test_a_playbook_page_shows_the_procedure_in_order() -> None:
+    text = """\
+---
+# What it is for,
+# in two lines.
+
+- name: First play
+  hosts: [app1, db1]
+  tasks:
+    - name: Try
+      block:
+        - name: Act
+          act_now:
+      rescue:
+        - name: Say so
+          ansible.builtin.fail:
+      always:
+        - name: Tidy
+          ansible.builtin.command: {argv: [tidy]}
+- name: Second
+  ansible.builtin.import_playbook: other.yml
+"""
+    module = 'DOCUMENTATION = r"""\nmodule: act_now\nshort_description: Act at once\n"""\n'
+    page = playbooks.render({"x.yml": text}, {"act_now": module})
+    assert "## `x.yml`\n\nWhat it is for,\nin two lines.\n\n**First play** (hosts: `app1, db1`)" in page
+    assert "1. Act (`act_now`: act at once)\n2. if that fails: say so" in page
+    assert "3. in any case: tidy (`ansible.builtin.command`)" in page
+    assert "Runs `other.yml`." in page
