@@ -1,4 +1,4 @@
-"""The lab without Invoke, for Molecule's playbooks: ``python -m ops.lab up --hosts app1=bookworm``, ``reset``, ``down``."""
+"""The lab without Invoke, for Molecule's playbooks: ``python -m ops.lab up --hosts app1=bookworm``, ``down``."""
 
 import argparse
 import sys
@@ -21,7 +21,8 @@ def _parser() -> argparse.ArgumentParser:
     reset = verbs.add_parser("reset", help="fresh disks and host keys")
     reset.add_argument("names", nargs="*", help="hosts (default: all)")
     verbs.add_parser("down", help="end the lab and leave nothing")
-    verbs.add_parser("keep", help="wait for the owner, then end the lab (started by up --owner)").add_argument("owner", type=int)
+    keeper = verbs.add_parser("keep", help="wait for the owner, then end the lab (started by up --owner)")
+    keeper.add_argument("owner", type=int)
     return parser
 
 

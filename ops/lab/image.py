@@ -94,7 +94,8 @@ def _build(images: Path, release: str, mirror: Mirror) -> Path:
         _stamp(aside)
     except Failed as error:
         shutil.rmtree(aside, ignore_errors=True)
-        raise Failed(f"the base image of {release} could not be built: {error.what}", left="nothing was started") from error
+        what = f"the base image of {release} could not be built: {error.what}"
+        raise Failed(what, left="nothing was started", next_step="see that this machine reaches its mirror") from error
     ready = images / f"{release}-{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}"
     return aside.rename(ready)
 

@@ -18,10 +18,9 @@ def start_keeper(machine: Machine, owner: int) -> None:
     group = f"{machine.lab.cgroup}/{KEEPER}"
     cgroup.kill(group)
     cgroup.make(group)
-    subprocess.Popen(
-        [sys.executable, "-m", "ops.lab", "--state", str(machine.files.state), "keep", str(owner)],
-        cwd=_ROOT, start_new_session=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
+    argv = [sys.executable, "-m", "ops.lab", "--state", str(machine.files.state), "keep", str(owner)]
+    nowhere = subprocess.DEVNULL
+    subprocess.Popen(argv, cwd=_ROOT, start_new_session=True, stdin=nowhere, stdout=nowhere, stderr=nowhere)
 
 
 def keep(machine: Machine, owner: int) -> None:

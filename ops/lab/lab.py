@@ -12,8 +12,9 @@ from typing import Literal
 
 from ops import terminal
 from ops.errors import BadInput, Failed
-from ops.lab import cgroup, image, keys, privileged, remote
+from ops.lab import cgroup, image, privileged, remote
 from ops.lab.files import OPERATORS, Files
+from ops.lab.keys import ensure_pair
 from ops.lab.machine import refuse_other_release
 from ops.lab.names import LabName, check_hosts, default_hosts, gateway
 from ops.lab.overlay import hosts_file
@@ -158,7 +159,10 @@ class Lab:
         privileged.call(self.state, "freeze", name=name, on=False)
 
     def kill(self, name: str) -> None:
-        """Switch a host off as if its power failed. `up` boots it again with the disk it had, `reset` with a fresh one."""
+        """Switch a host off as if its power failed.
+
+        `up` boots it again with the disk it had, `reset` with a fresh one.
+        """
         privileged.call(self.state, "kill", name=name)
 
     def fill(self, name: str, path: str, leave_bytes: int = 0) -> None:
@@ -193,10 +197,9 @@ class Lab:
 
     def _make_keys(self) -> None:
         for path in (self.state, self.keys, self.files.control):
-            path.mkdir(mode=0o700, exist_ok=True)
-        keys.ensure_pair(self.keys / "lab")
-        for name in OPERATORS:
-            keys.ensure_copy(_CHECKOUT / ".lab" / "keys" / name, self.keys / name)
+            path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for name in ("lab", *OPERATORS):
+            ensure_pair(self.keys / name)
 
 
 def interactive_shell(lab: Lab, name: str) -> None:

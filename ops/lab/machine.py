@@ -14,7 +14,7 @@ from pathlib import Path
 from ops.errors import BadInput, Failed
 from ops.lab import cgroup, image, network
 from ops.lab.files import Files, Guest
-from ops.lab.mirror import read_mirror
+from ops.lab.mirror import Mirror, read_mirror
 from ops.lab.names import LabName, give_addresses
 from ops.lab.overlay import Surroundings, hosts_file, make_overlay
 from ops.lab.packages import ensure_packages
@@ -145,11 +145,12 @@ class Machine:
     def _launch(self, guest: Guest) -> None:
         """Start the supervisor of one host, detached; it holds the image's lock as long as it lives."""
         folder = self.files.host(guest.name)
-        # A group that was killed once also kills newcomers which the guest's systemd clones into it: never use it again.
+        # A group that was killed once also kills what the guest's systemd clones into it: never use it again.
         cgroup.remove(self._group(guest.name))
         entrances = [str(path) for path in cgroup.make(self._group(guest.name))]
         arguments = ["--", self.lab.bridge, self.lab.machine(guest.address), guest.name]
-        with (folder / "lower").resolve().with_name("in-use").open() as lock, (folder / "console").open("ab") as console:
+        image_lock = (folder / "lower").resolve().with_name("in-use")
+        with image_lock.open() as lock, (folder / "console").open("ab") as console:
             fcntl.flock(lock, fcntl.LOCK_SH)
             subprocess.run(
                 ["setsid", "--fork", "/bin/sh", str(_BOOT), "outer", *entrances, *arguments],
@@ -162,7 +163,8 @@ class Machine:
         deadline = time.monotonic() + limit
         while not self._runs(name):
             if time.monotonic() > deadline:
-                raise Failed("the host's supervisor did not start", host=name, next_step=f"see {self.files.host(name)}/console")
+                console = self.files.host(name) / "console"
+                raise Failed("the host's supervisor did not start", host=name, next_step=f"see {console}")
             time.sleep(0.005)
 
     def _discard(self, guest: Guest) -> Path:
@@ -200,7 +202,7 @@ def refuse_other_release(known: Mapping[str, Guest], hosts: Mapping[str, str]) -
             )  # fmt: skip
 
 
-def _images(images: Path, releases: set[str], mirror: image.Mirror) -> dict[str, Path]:
+def _images(images: Path, releases: set[str], mirror: Mirror) -> dict[str, Path]:
     with ThreadPoolExecutor() as pool:
         built = pool.map(lambda release: image.ensure_image(images, release, mirror), sorted(releases))
         return dict(zip(sorted(releases), built, strict=True))

@@ -84,7 +84,8 @@ def _exists(bridge: str) -> bool:
 def _network_of(lab: LabName) -> IPv4Network | None:
     if not _exists(lab.bridge):
         return None
-    for address in json.loads(run(["ip", "-json", "-4", "address", "show", "dev", lab.bridge]))[0]["addr_info"]:
+    shown = json.loads(run(["ip", "-json", "-4", "address", "show", "dev", lab.bridge]) or "[]")
+    for address in (address for device in shown for address in device.get("addr_info", ())):
         return ipaddress.IPv4Interface(f"{address['local']}/{address['prefixlen']}").network
     # A bridge without an address is what an interrupted start leaves.
     run(["ip", "link", "delete", lab.bridge])

@@ -1,6 +1,5 @@
 """What is different on one host before it boots for the first time: its name, network, keys and package sources."""
 
-import os
 import secrets
 import shutil
 from collections.abc import Mapping
@@ -94,4 +93,4 @@ def _write_host_key(aside: Path) -> None:
 def _enable(upper: Path, unit: str, wants: str) -> None:
     link = upper / _WANTS / wants / unit
     link.parent.mkdir(parents=True, exist_ok=True)
-    os.symlink(f"{_UNITS}/{unit}", link)
+    link.symlink_to(f"{_UNITS}/{unit}")

@@ -57,10 +57,7 @@ def _is_there(name: str) -> bool:
 def _install(packages: list[str]) -> None:
     try:
         run(["apt-get", "update", "-qq"], limit=300)
-        run(
-            ["env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "install", "-qq", "-y", "--no-install-recommends"]
-            + packages,
-            limit=900,
-        )
+        options = ["-qq", "-y", "--no-install-recommends"]
+        run(["env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "install", *options, *packages], limit=900)
     except Failed as error:
-        raise Failed(error.what, left="no lab was started", next_step="see that apt-get works here, then again") from error
+        raise Failed(error.what, left="no lab was started", next_step="see that apt-get works here") from error

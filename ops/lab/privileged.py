@@ -26,12 +26,13 @@ def _start(machine: Machine, given: Mapping[str, Any]) -> None:
 
 _VERBS: dict[str, Callable[[Machine, Mapping[str, Any]], None]] = {
     "start": _start,
-    "stop": lambda machine, given: machine.stop(),
+    "stop": lambda machine, _: machine.stop(),
     "reset": lambda machine, given: machine.reset(Path(given["images"]), given["names"]),
     "cut": lambda machine, given: machine.cut(given["name"], given["on"]),
     "freeze": lambda machine, given: machine.freeze(given["name"], given["on"]),
     "kill": lambda machine, given: machine.kill(given["name"]),
 }
+_FAULT = ("what", "host", "left", "next_step")
 
 
 def call(state: Path, verb: str, **given: Any) -> None:
@@ -73,7 +74,7 @@ def main() -> None:
     try:
         _VERBS[verb](Machine(Path(state)), json.loads(given))
     except errors.OpsError as error:
-        print(json.dumps({"kind": type(error).__name__, **{k: getattr(error, k) for k in ("what", "host", "left", "next_step")}}))
+        print(json.dumps({"kind": type(error).__name__, **{name: getattr(error, name) for name in _FAULT}}))
         sys.exit(error.exit_code)
 
 

@@ -22,7 +22,8 @@ mount -t tmpfs -o "size=$((used + used / 4 + 16))m,mode=$(stat -c %a -- "$1")" t
 cp -a -- "$1/." /run/lab-fill/
 dd if=/dev/zero of=/run/lab-fill/.lab-fill bs=64k 2>/dev/null || :  # it ends when there is no room, as it should
 truncate -s "-$2" /run/lab-fill/.lab-fill
-mount --move /run/lab-fill "$1"
+mount --bind /run/lab-fill "$1"
+umount /run/lab-fill
 rmdir /run/lab-fill
 """
 

@@ -56,7 +56,7 @@ def boundary() -> Iterator[None]:
         terminal.warn(message(bad_input(error)))
         raise Exit(code=BadInput.exit_code) from None
     except KeyboardInterrupt:
-        terminal.warn("Stopped from the keyboard. What was begun on hosts ends by itself; run the command again to go on.")
+        terminal.warn("Stopped from the keyboard. What was begun on hosts ends by itself; run it again to go on.")
         raise Exit(code=1) from None
 
 
@@ -79,10 +79,11 @@ def let_usage_errors_exit_2() -> None:
     """Give Invoke's own usage errors the exit code of bad usage; Invoke says 1, which here means "failed"."""
     original = Program.parse_tasks
 
-    def parse_tasks(program: Program) -> None:
+    def parse_tasks(self: Program) -> None:
         try:
-            original(program)
+            original(self)
         except ParseError as error:
             raise Exit(message=str(error), code=BadInput.exit_code) from None
 
-    Program.parse_tasks = parse_tasks  # type: ignore[method-assign]  # the only place where Invoke lets it in
+    # Invoke offers no other way for a program that is started as plain `invoke`.
+    Program.parse_tasks = parse_tasks  # type: ignore[method-assign]  # assigning a method is what is meant

@@ -1,0 +1,65 @@
+"""What all tests share: markers by folder, and the lab of the test run."""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from ops.lab import Lab
+
+HERE = Path(__file__).parent
+FOLDERS = {"lab": "needs lab hosts", "faults": "breaks lab hosts on purpose"}
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    for name, meaning in FOLDERS.items():
+        config.addinivalue_line("markers", f"{name}: {meaning} (tests/{name})")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.is_relative_to(HERE):
+            folder = item.path.relative_to(HERE).parts[0]
+            if folder in FOLDERS:
+                item.add_marker(folder)
+
+
+@pytest.fixture(scope="session")
+def lab() -> Iterator[Lab]:
+    """The lab of this test run: app1 (bookworm), db1 and backup1 (trixie); a test that changes a host resets it first.
+
+    Its state folder is .lab-test, or what BORDBUCH_LAB names; what tests start (Ansible, Invoke) finds it there. It
+    ends with this process, however that ends.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("BORDBUCH_LAB", os.environ.get("BORDBUCH_LAB", ".lab-test"))
+        started = Lab.here()
+        with only_run(started):
+            started.down()
+            started.up(owner=os.getpid())
+            yield started
+            started.down()
+
+
+@pytest.fixture
+def fresh_lab(lab: Lab) -> Lab:
+    """The lab with all its hosts as they were when new."""
+    lab.reset()
+    return lab
+
+
+@contextmanager
+def only_run(lab: Lab) -> Iterator[None]:
+    """Hold the state folder for this test run; a second run at the same time needs one of its own."""
+    lab.keys.mkdir(mode=0o700, parents=True, exist_ok=True)
+    descriptor = os.open(lab.keys, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError:
+        pytest.exit(f"another test run uses {lab.state}; name another folder: BORDBUCH_LAB=.lab-mine", 2)
+    finally:
+        os.close(descriptor)
