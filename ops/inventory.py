@@ -134,7 +134,8 @@ def parse(path: Path, listing: Mapping[str, Any]) -> Inventory:
         BadInput: it has no host, a setting differs between hosts that must not, or a value is not allowed.
     """
     variables: dict[str, dict[str, Any]] = listing.get("_meta", {}).get("hostvars", {})
-    groups = {name: _hosts_of(name, listing) for name in listing if name not in ("_meta", "all", "ungrouped")}
+    named = {name for entry in listing.values() for name in entry.get("children", ())}  # empty groups stand only there
+    groups = {name: _hosts_of(name, listing) for name in sorted((named | {*listing}) - {"_meta", "all", "ungrouped"})}
     hosts = tuple(dict.fromkeys([*_hosts_of("all", listing), *variables]))
     if not hosts:
         raise BadInput(f"the inventory {path} has no host", left="nothing was done", next_step="add hosts to it")

@@ -23,9 +23,12 @@ def listing(names: Iterable[str], state: Path, keys: dict[str, str]) -> dict[str
         keys: operator → public key.
     """
     hosts = list(names)
-    groups = {group: [host for host in hosts if host.rstrip("0123456789") == prefix] for prefix, group in GROUPS.items()}
+    groups = {
+        group: [host for host in hosts if host.rstrip("0123456789") == prefix] for prefix, group in GROUPS.items()
+    }
     variables = {
         "ansible_ssh_common_args": f"-F {state / 'ssh_config'}",
+        "ansible_control_path_dir": str(state / "cp"),
         "logbook_path": str(state / "logbook"),
         "logbook_keys": str(state / "keys"),
         "operators": [
@@ -41,9 +44,13 @@ def listing(names: Iterable[str], state: Path, keys: dict[str, str]) -> dict[str
 
 
 def main() -> None:
-    """Print the inventory of this checkout's lab, running or not; called by Ansible with ``--list``."""
+    """Print the inventory of this checkout's lab, running or not; called by Ansible with ``--list``.
+
+    Words that are no option limit it to those hosts.
+    """
     lab = Lab.here()
-    names = [host.name for host in lab.hosts()] or list(default_hosts())
+    wanted = [word for word in sys.argv[1:] if not word.startswith("-")]
+    names = wanted or [host.name for host in lab.hosts()] or list(default_hosts())
     public = {name: lab.keys / f"{name}.pub" for name in OPERATORS}
     keys = {name: path.read_text(encoding="utf-8").strip() for name, path in public.items() if path.exists()}
     json.dump(listing(names, lab.state, keys), sys.stdout)

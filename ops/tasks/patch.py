@@ -21,7 +21,7 @@ ID = "id of the change, e.g. 2026-11-25-2300-k7xq"
 @command(
     help={
         "limit": LIMIT,
-        "everything": "all updates, not only security updates (also --all)",
+        "all": "all updates, not only security updates",
         "category": "standard, normal or emergency",
         "reason": REASON,
         "ticket": "number of the ticket it belongs to",
@@ -33,7 +33,7 @@ ID = "id of the change, e.g. 2026-11-25-2300-k7xq"
 def patch(
     c: Context,
     limit: str = "",
-    everything: bool = False,
+    all: bool = False,
     category: str = "standard",
     reason: str = "security updates",
     ticket: str = "",
@@ -51,7 +51,7 @@ def patch(
         if change:
             procedure.apply_approved(session, change, yes)
         else:
-            procedure.patch(session, wish(limit, everything, category, reason, ticket=ticket, yes=yes))
+            procedure.patch(session, wish(limit, all, category, reason, ticket=ticket, yes=yes))
 
 
 def wish(limit: str, everything: bool, category: str, reason: str, **more: object) -> Wish:
@@ -70,7 +70,7 @@ def wish(limit: str, everything: bool, category: str, reason: str, **more: objec
 @command(
     help={
         "limit": LIMIT,
-        "everything": "all updates, not only security updates",
+        "all": "all updates, not only security updates",
         "stage": "bring the package files to the hosts and read their advisories",
         "category": "standard, normal or emergency",
         "reason": REASON,
@@ -82,7 +82,7 @@ def wish(limit: str, everything: bool, category: str, reason: str, **more: objec
 def plan(
     c: Context,
     limit: str = "",
-    everything: bool = False,
+    all: bool = False,
     stage: bool = True,
     category: str = "standard",
     reason: str = "security updates",
@@ -96,7 +96,7 @@ def plan(
     """
     with at_work(Path(inventory), hosts=True) as session:
         terminal.quiet(json)
-        made = procedure.planned(session, wish(limit, everything, category, reason, stage=stage))
+        made = procedure.planned(session, wish(limit, all, category, reason, stage=stage))
         if json:
             terminal.data(made.model_dump(mode="json"))
         if request:

@@ -133,6 +133,6 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]  # ansible-core brings
         command = ROOT / ".venv" / "bin" / "invoke"
         if self.by_hand and not self.silent and command.exists():
             began = time.monotonic()
-            collect = [command, "changes.collect", "--inventory", str(next(iter(context.CLIARGS["inventory"]), ""))]
+            collect = [command, "--search-root", ROOT, "changes.collect", "--inventory", str(next(iter(context.CLIARGS["inventory"]), ""))]
             subprocess.run(collect, timeout=300, check=False, stdin=subprocess.DEVNULL)
             self._display.vv(f"recorded in {time.monotonic() - began:.1f} s")

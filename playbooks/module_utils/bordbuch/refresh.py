@@ -19,15 +19,20 @@ LISTS = Path("/var/lib/apt/lists")
 DPKG_LOCK = Path("/var/lib/dpkg/lock-frontend")
 
 _STATES = (
-    ("expired", re.compile(r"is expired|no longer valid|Release file .* expired", re.I)),
+    ("expired", re.compile(r"is expired|no longer valid|not valid yet", re.I)),
     (
         "key",
-        re.compile(r"NO_PUBKEY|EXPKEYSIG|REVKEYSIG|KEYEXPIRED|Missing key|signatures? (were|was|are|couldn't)", re.I),
+        re.compile(
+            r"NO_PUBKEY|EXPKEYSIG|REVKEYSIG|KEYEXPIRED|Missing key|Signing key on|is not live|/usr/bin/sqv returned"
+            r"|signatures? (were|was|couldn't)",
+            re.I,
+        ),
     ),
-    ("unsigned", re.compile(r"is not signed|unsigned|NODATA|no valid OpenPGP", re.I)),
-    ("gone", re.compile(r"\b40[34]\b|\b410\b|does not have a Release file|no longer has a Release file", re.I)),
+    ("unsigned", re.compile(r"is not signed|no longer signed|NODATA|no valid OpenPGP", re.I)),
+    ("failed", re.compile(r"NOSPLIT|Hash Sum mismatch|changed its|expected \S+ but got", re.I)),
     ("unreachable", re.compile(r"resolv|connect|timed? ?out|unreachable|network|refused|temporary failure", re.I)),
 )
+"""What apt's words mean, the first that fits: collected from apt 2.6 (gpgv) and apt 3.0 (sqv)."""
 
 
 class Busy(Exception):
@@ -46,8 +51,10 @@ class Listener(AcquireProgress):  # type: ignore[misc]  # python-apt brings no t
         self.errors[item.description] = item.owner.error_text
 
     def done(self, item: Any) -> None:
-        """Note *item* once its signature was checked, which apt does with the method ``gpgv``."""
-        if item.uri.startswith(("gpgv:", "sqv:")):
+        """Note *item* once its signature was checked (methods ``gpgv`` and ``sqv``); an expired file is done with an error."""
+        if item.owner.error_text:
+            self.errors[item.description] = item.owner.error_text
+        elif item.uri.startswith(("gpgv:", "sqv:")) and item.owner.status == apt_pkg.AcquireItem.STAT_DONE:
             self.verified.add(item.description)
 
 
@@ -89,6 +96,7 @@ def refresh(seconds: float) -> tuple[Listener, str]:
     """
     apt_pkg.init()
     apt_pkg.config.set("APT::Update::Error-Mode", "any")
+    apt_pkg.config.set("Acquire::Check-Valid-Until", "true")
     apt_pkg.config.set("Acquire::http::Timeout", "10")
     apt_pkg.config.set("Acquire::https::Timeout", "10")
     apt_pkg.config.set("Acquire::Retries", "1")
@@ -113,20 +121,36 @@ def sources(listener: Listener, complaint: str) -> list[dict[str, object]]:
 def _row(uri: str, suite: str, listener: Listener, complaint: str) -> dict[str, object]:
     release = _release(uri, suite)
     about = re.compile(rf"{re.escape(uri.rstrip('/'))} {re.escape(suite)}[ /]")
-    errors = [text for description, text in listener.errors.items() if about.match(description)]
-    words = " ".join(errors) or _words_about(uri, suite, complaint)
-    answered = any(about.match(description) for description in listener.verified)
-    state = "answered" if answered and not words else classify(words)
-    if state == "answered" and _past(release.get("Valid-Until", "")):
-        state, words = "expired", f"valid until {release['Valid-Until']}"
+    errors = {description: text for description, text in listener.errors.items() if about.match(description) and text}
+    words = " ".join(errors.values()) or _words_about(uri, suite, complaint)
+    answered = any(about.match(description) for description in listener.verified) and not words
+    state, words = ("answered", "") if answered else (_missing(errors) or classify(words), words)
+    if answered:
+        state, words = _doubts(suite, release)
     return {
         "uri": without_credentials(uri),
         "suite": suite,
         "state": state,
-        "detail": "" if state == "answered" else without_credentials(words)[:300],
+        "detail": " ".join(without_credentials(words).split())[:300],
         "published": _iso(release.get("Date", "")),
         "valid_until": _iso(release.get("Valid-Until", "")),
     }
+
+
+def _missing(errors: dict[str, str]) -> str:
+    """Return what it means which file the server does not have: all of the suite, or only its signature; empty if neither."""
+    absent = {
+        description.rpartition(" ")[2] for description, text in errors.items() if re.match(r"4(03|04|10)\b", text)
+    }
+    return "gone" if "Release" in absent else "unsigned" if "Release.gpg" in absent else ""
+
+
+def _doubts(suite: str, release: dict[str, str]) -> tuple[str, str]:
+    """Return what is wrong with a Release file that apt has taken: apt only warns of some of it, or not at all."""
+    if _past(release.get("Valid-Until", "")):
+        return "expired", f"valid until {release['Valid-Until']}"
+    names = {release.get("Suite", ""), release.get("Codename", "")} - {""}
+    return ("answered", "") if suite in names or suite.endswith("/") or not names else ("failed", f"the suite is {' or '.join(sorted(names))} now")
 
 
 def without_credentials(text: str) -> str:

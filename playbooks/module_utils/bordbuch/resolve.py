@@ -76,7 +76,10 @@ class Resolver:
 
     def source_versions(self) -> dict[str, str]:
         """Return, by name of each marked package, its source package and that one's version."""
-        return {package.name: self._source(package.name, self.depcache.get_candidate_ver(package)) for package in self.marked()}
+        return {
+            package.name: self._source(package.name, self.depcache.get_candidate_ver(package))
+            for package in self.marked()
+        }
 
     def _source(self, name: str, version: Any) -> str:
         self.records.lookup(best_entry(version))

@@ -1,0 +1,34 @@
+"""Fixtures for tests that break hosts on purpose."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from ops.lab import Lab
+from tests.archive.fixtures import archive_keys, make_archive
+from tests.archive.scenarios import Scenario
+from tests.archive.server import Archive
+from tests.faults.site import Site
+
+__all__ = ["archive_keys", "make_archive", "site"]
+
+RELEASES = {"app1": "bookworm", "db1": "trixie", "backup1": "trixie"}
+
+MakeSite = Callable[..., Site]
+
+
+@pytest.fixture
+def site(lab: Lab, make_archive: Callable[[str], Archive], tmp_path: Path) -> Iterator[MakeSite]:
+    """A function that makes a site: ``site(scenario, "app1", "db1", patch_reboot="never")``."""
+    with ExitStack() as stack:
+
+        def make(scenario: Scenario, *hosts: str, **variables: object) -> Site:
+            made = Site(lab, make_archive(str(lab.gateway)), tmp_path, {host: RELEASES[host] for host in hosts})
+            stack.callback(made.close)
+            made.configure(**{"patch_reboot": "never", **variables})
+            made.arrange(scenario)
+            return made
+
+        yield make
