@@ -70,7 +70,7 @@ def _default(option: Mapping[str, Any]) -> str:
         return "required"
     default = option.get("default")
     if default is None:
-        return "–"
+        return ""
     text = default if isinstance(default, str) else json.dumps(default)
     return "`" + text.replace("|", "\\|") + "`"
 
