@@ -40,8 +40,8 @@ def test_a_play_has_a_name(path: Path, play: dict[str, Any]) -> None:
 @every_play
 def test_a_play_fails_fast_or_says_why_not(path: Path, play: dict[str, Any]) -> None:
     fails_fast = play.get("any_errors_fatal") is True or play.get("max_fail_percentage") == 0
-    assert fails_fast or above(path, play), (
-        "any_errors_fatal, max_fail_percentage: 0, or a comment above that says why not"
+    assert fails_fast or explains_itself(path, play), (
+        "any_errors_fatal, max_fail_percentage: 0, or a comment with why not"
     )
 
 
