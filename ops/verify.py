@@ -74,7 +74,12 @@ def resolve(inventory: Path, hosts: Iterable[str]) -> dict[str, dict[str, Any]]:
         pattern = ",".join(hosts)
         command = [_program("ansible"), "-i", str(inventory), pattern, "-m", "ansible.builtin.debug", "-a", message]
         done = subprocess.run(
-            [*command, "--tree", tree], capture_output=True, text=True, timeout=120, stdin=subprocess.DEVNULL
+            [*command, "--tree", tree],
+            check=False,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            stdin=subprocess.DEVNULL,
         )
         if done.returncode:
             raise BadInput(f"the inventory {inventory} cannot be resolved: {done.stderr.strip()[-400:]}")

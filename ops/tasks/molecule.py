@@ -1,0 +1,66 @@
+"""Testing roles on lab hosts."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from invoke import Context
+
+from ops import terminal
+from ops.errors import BadInput, Failed
+from ops.tasks.command import command
+
+ROOT = Path(__file__).resolve().parents[2]
+_SECONDS = 900
+
+
+@command(
+    positional=["role"],
+    help={
+        "role": "name of the role, e.g. base; without one, all roles in turn",
+        "keep": "leave the hosts running, to look at them with `molecule login`",
+    },
+)
+def molecule(c: Context, role: str = "", keep: bool = False) -> None:
+    """Test a role with Molecule on lab hosts of both releases, from a bare host to a second run that changes nothing.
+
+    Example: invoke molecule base
+    """
+    for name in chosen(role):
+        seconds = test(ROOT / "roles" / name, keep)
+        terminal.say(f"Role {name}: passed in {seconds:.0f} s")
+
+
+def chosen(role: str) -> list[str]:
+    """Return the names of the roles to test: *role*, or all that have a scenario.
+
+    Raises:
+        BadInput: there is no such role with a scenario.
+    """
+    known = sorted(path.parents[2].name for path in ROOT.glob("roles/*/molecule/default/molecule.yml"))
+    if role and role not in known:
+        raise BadInput(f"no role with a scenario is named {role!r}", next_step=f"use one of: {', '.join(known)}")
+    return [role] if role else known
+
+
+def test(role: Path, keep: bool) -> float:
+    """Run the scenario of *role*, its output on the screen, and return how long it took, in seconds.
+
+    Raises:
+        Failed: the scenario did not pass.
+    """
+    command = [str(tools() / "molecule"), "test", *(["--destroy=never"] if keep else [])]
+    # Molecule finds ansible-playbook and pytest by name only.
+    environment = {**os.environ, "PATH": f"{tools()}{os.pathsep}{os.environ['PATH']}"}
+    began = time.monotonic()
+    done = subprocess.run(command, check=False, cwd=role, env=environment, timeout=_SECONDS, stdin=subprocess.DEVNULL)
+    if done.returncode:
+        raise Failed(f"the scenario of role {role.name} did not pass", next_step="what failed stands above")
+    return time.monotonic() - began
+
+
+def tools() -> Path:
+    """Return the folder of the environment's programs."""
+    return Path(sys.executable).parent
