@@ -15,6 +15,23 @@ from ops.tasks.command import command
 ROOT = Path(__file__).resolve().parents[2]
 
 
+def let_tasks_be_described_twice() -> None:
+    """Keep what is said of a task's parameters: Invoke empties it when it parses the command line."""
+    original = Task.get_arguments
+
+    def get_arguments(one: "Task[Any]", ignore_unknown_help: bool | None = None) -> list[Argument]:
+        kept = dict(one.help)
+        try:
+            return original(one, ignore_unknown_help)
+        finally:
+            one.help = kept
+
+    Task.get_arguments = get_arguments  # type: ignore[assignment, method-assign]  # the only place where Invoke lets it in
+
+
+let_tasks_be_described_twice()
+
+
 @command()
 def docs(c: Context) -> None:
     """Write the generated pages of docs/ and the tables in the roles' READMEs anew, from what they describe.
