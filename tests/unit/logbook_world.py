@@ -48,14 +48,21 @@ class World:
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.server = folder, folder / "server"
-        for name in [*OFFICES, "mallory"]:
+        fresh = not self.server.exists()
+        for name in [*OFFICES, "mallory"] if fresh else []:
             command = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", name, "-f", str(folder / name)]
             subprocess.run(command, check=True)
         self.ssh = folder / "ssh"
         self.ssh.write_text(SSH.format(python=sys.executable, shell=str(ROLE / "logbook-shell"), home=str(self.server)))
         self.ssh.chmod(0o755)
         self.operators = self.with_keys()
-        self._serve()
+        if fresh:
+            self._serve()
+
+    def copy(self, folder: Path) -> "World":
+        """Return the same world again in *folder*."""
+        shutil.copytree(self.folder, folder, symlinks=True, dirs_exist_ok=True)
+        return World(folder)
 
     def with_keys(self, **changes: Mapping[str, str]) -> Operators:
         """Return the operators, with *changes* of the validity of somebody's key (``anna={"valid_until": …}``)."""
