@@ -52,7 +52,7 @@ class LabName:
 
 
 def candidate_networks(lab: LabName) -> Iterator[IPv4Network]:
-    """Yield private /24 networks, always in the same order for the same lab, spread over 10.64.0.0 to 10.191.255.0."""
+    """Yield private /24 networks, always in the same order for the same lab, between 10.64.0.0 and 10.191.255.255."""
     start = int(lab.id, 16)
     for step in range(128 * 256):
         number = (start + step * 257) % (128 * 256)
@@ -69,7 +69,10 @@ def free_network(lab: LabName, taken: Iterable[IPv4Network]) -> IPv4Network:
     for candidate in candidate_networks(lab):
         if not any(candidate.overlaps(network) for network in busy):
             return candidate
-    raise Failed("no free private /24 network is left on this machine", next_step="remove routes to 10.64.0.0/9")
+    raise Failed(
+        "no free private /24 network is left on this machine",
+        next_step="see the routes between 10.64.0.0 and 10.191.255.255",
+    )
 
 
 def gateway(network: IPv4Network) -> IPv4Address:
