@@ -50,7 +50,7 @@ class Remote:
     def fetch(self) -> Push:
         """Fetch what the remote has; the result is ``nothing``, ``unreachable`` or ``rewritten``."""
         refspec = f"{MAIN}:{REMOTE}"
-        done = self.git.attempt("fetch", "--quiet", "--no-tags", "--no-auto-gc", "origin", refspec, limit_seconds=90)
+        done = self.git.attempt("fetch", "--no-tags", "--no-auto-gc", "origin", refspec, limit_seconds=90)
         if done.code == 0 or "couldn't find remote ref" in done.err:
             return Push(state="nothing")
         if "[rejected]" in done.err or "non-fast-forward" in done.err:
