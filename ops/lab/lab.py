@@ -184,6 +184,8 @@ class Lab:
 
     def _start(self, wanted: dict[str, str], missing: list[str], running: set[str], owner: int | None) -> None:
         self._make_keys()
+        # Made here, since folders that sudo makes in somebody's home are not theirs.
+        image.folder().mkdir(parents=True, exist_ok=True)
         with terminal.progress(f"Starting {len(missing)} lab hosts ({', '.join(missing)})"):
             privileged.call(self.state, "start", images=str(image.folder()), hosts=wanted, owner=owner)
             self.wait(missing)

@@ -53,8 +53,9 @@ def _through_sudo(state: Path, verb: str, given: Mapping[str, Any]) -> None:
             "the lab needs root on this machine, and there is no sudo", left="nothing was started or changed",
             next_step="run it as root, or have sudo installed and allowed",
         )  # fmt: skip
-    argv = ["sudo", "--", "env", f"PYTHONPATH={_ROOT}", sys.executable, "-m", "ops.lab.privileged", str(state), verb]
-    done = subprocess.run([*argv, json.dumps(given)], stdout=subprocess.PIPE, text=True, timeout=_LIMIT, check=False)
+    other_side = [sys.executable, "-c", "from ops.lab.privileged import main; main()"]
+    argv = ["sudo", "--", "env", f"PYTHONPATH={_ROOT}", *other_side, str(state), verb, json.dumps(given)]
+    done = subprocess.run(argv, stdout=subprocess.PIPE, text=True, timeout=_LIMIT, check=False)
     if done.returncode:
         raise _told(done.stdout)
 
@@ -76,7 +77,3 @@ def main() -> None:
     except errors.OpsError as error:
         print(json.dumps({"kind": type(error).__name__, **{name: getattr(error, name) for name in _FAULT}}))
         sys.exit(error.exit_code)
-
-
-if __name__ == "__main__":
-    main()
