@@ -1,4 +1,4 @@
-"""The lab as an Ansible inventory: `inventory/lab/hosts` prints what stands here. Its addresses and keys differ per lab."""
+"""The lab as an Ansible inventory: `inventory/lab/hosts` prints it. Addresses and keys differ per lab."""
 
 import json
 import sys
