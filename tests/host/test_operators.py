@@ -15,7 +15,7 @@ done"""
 def keys_of(host: Host, name: str) -> set[str]:
     """Return the base64 part of each key that lets *name* in."""
     home = host.check_output("getent passwd %s", name).split(":")[5]
-    text = host.run("cat %s/.ssh/authorized_keys %s/.ssh/authorized_keys2 2>/dev/null", home, home).stdout
+    text = host.run("cat %s/.ssh/authorized_keys 2>/dev/null", home).stdout
     return set(re.findall(r"^(?!#).*?\b(?:ssh|ecdsa)-[a-z0-9@.-]+ ([A-Za-z0-9+/=]+)", text, re.MULTILINE))
 
 
