@@ -53,7 +53,7 @@ def pages(root: Path) -> dict[Path, str]:
     return {
         generated / "tasks.md": tasks.render(commands(all_tasks()), howtos),
         generated / "playbooks.md": playbooks.render(procedures, modules),
-        **{role / "README.md": roles.readme(role) for role in roles.roles(root)},
+        **{role / "README.md": roles.readme(role) for role in roles.roles(root) if (role / "README.md").exists()},
     }
 
 

@@ -49,6 +49,12 @@ def test_pages_are_calm(page: Path) -> None:
     assert re.findall(r".*\w!(?:\s|$)", prose) == []
 
 
+def test_every_role_has_a_readme_and_the_index_names_it() -> None:
+    index = (ROOT / "docs" / "README.md").read_text(encoding="utf-8")
+    paths = [path.relative_to(ROOT) / "README.md" for path in ROOT.glob("roles/*")]
+    assert [str(path) for path in paths if not (ROOT / path).exists() or f"../{path}" not in index] == []
+
+
 def test_the_index_names_every_how_to() -> None:
     index = (ROOT / "docs" / "README.md").read_text(encoding="utf-8")
     missing = [path.name for path in ROOT.glob("docs/howto/*.md") if f"howto/{path.name}" not in index]
