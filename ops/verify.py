@@ -1,6 +1,7 @@
 """Verifying hosts: the suite in ``tests/host`` against any inventory, read-only, with the result as data."""
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -100,16 +101,19 @@ def _strict(values: Mapping[str, Any], folder: Path) -> dict[str, Any]:
 def _run(plain: Path, results: Path, report: Callable[[Check], None], seconds: int) -> Iterator[Check]:
     command = [_program("pytest"), str(SUITE), "-q", "-c", str(SUITE / "pytest.ini"), f"--rootdir={ROOT}"]
     command += ["--hosts=ansible://all", f"--ansible-inventory={plain}", f"--results={results}"]
+    log = results.with_suffix(".log")
     results.touch()
-    with results.open(encoding="utf-8") as lines:
+    with results.open(encoding="utf-8") as lines, log.open("w") as said:
         process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=ROOT
+            command, stdin=subprocess.DEVNULL, stdout=said, stderr=said, cwd=ROOT, env=_environment()
         )
         yield from _follow(process, lines, report, seconds)
+    if process.returncode not in (0, 1):
+        raise Failed(f"the checks could not be run: {log.read_text(encoding='utf-8').strip()[-400:]}")
 
 
 def _follow(
-    process: "subprocess.Popen[str]", lines: Iterable[str], report: Callable[[Check], None], seconds: int
+    process: "subprocess.Popen[bytes]", lines: Iterable[str], report: Callable[[Check], None], seconds: int
 ) -> Iterator[Check]:
     for _half_second in range(2 * seconds):
         ended = _wait(process)
@@ -123,13 +127,18 @@ def _follow(
     raise Failed(f"the checks took longer than {seconds} s", left="the hosts were only read")
 
 
-def _wait(process: "subprocess.Popen[str]") -> bool:
-    """Wait half a second for *process*, taking its output so that it cannot block; return whether it has ended."""
+def _wait(process: "subprocess.Popen[bytes]") -> bool:
+    """Wait half a second for *process*; return whether it has ended."""
     try:
-        process.communicate(timeout=0.5)
+        process.wait(timeout=0.5)
     except subprocess.TimeoutExpired:
         return False
     return True
+
+
+def _environment() -> dict[str, str]:
+    """Return ours, with the environment's programs in PATH: testinfra finds ansible-inventory by name only."""
+    return {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
 
 
 def _program(name: str) -> str:
