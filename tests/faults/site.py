@@ -106,6 +106,24 @@ class Site:
         found: dict[str, Any] = json.loads(output[output.index("\n{\n") if not output.startswith("{") else 0 :])
         return found
 
+    def open_change(self) -> str:
+        """Return the id of the one change that has no record."""
+        folders = {path.parent for path in self.folder.glob("logbook/changes/*/*/*/plan.json")}
+        (found,) = [folder.name for folder in folders if not (folder / "record.json").exists()]
+        return found
+
+    def clone(self, name: str) -> "Site":
+        """Return the same hosts as another operator's laptop sees them: an inventory and a logbook of its own."""
+        other = Site(self.lab, self.archive, self.folder / name, self.hosts, self.running)
+        other.configure(patch_reboot="never")
+        return other
+
+    def write_host_variables(self, host: str, **variables: Any) -> None:
+        """Give one host *variables* of its own."""
+        folder = self.inventory / "host_vars"
+        folder.mkdir(exist_ok=True)
+        (folder / f"{host}.yml").write_text(yaml.safe_dump(variables))
+
     def record(self) -> dict[str, Any]:
         """Return the newest record of the logbook."""
         return max(self.records(), key=lambda record: str(record["ended"]))

@@ -48,14 +48,14 @@ class Listener(AcquireProgress):  # type: ignore[misc]  # python-apt brings no t
 
     def fail(self, item: Any) -> None:
         """Note why *item* did not come."""
-        self.errors[item.description] = item.owner.error_text
+        self.errors[without_credentials(item.description)] = item.owner.error_text
 
     def done(self, item: Any) -> None:
         """Note *item* once its signature was checked (methods ``gpgv`` and ``sqv``); an expired file is done with an error."""
         if item.owner.error_text:
-            self.errors[item.description] = item.owner.error_text
+            self.errors[without_credentials(item.description)] = item.owner.error_text
         elif item.uri.startswith(("gpgv:", "sqv:")) and item.owner.status == apt_pkg.AcquireItem.STAT_DONE:
-            self.verified.add(item.description)
+            self.verified.add(without_credentials(item.description))
 
 
 def holder_of(path: Path) -> str:
@@ -120,7 +120,7 @@ def sources(listener: Listener, complaint: str) -> list[dict[str, object]]:
 
 def _row(uri: str, suite: str, listener: Listener, complaint: str) -> dict[str, object]:
     release = _release(uri, suite)
-    about = re.compile(rf"{re.escape(uri.rstrip('/'))} {re.escape(suite)}[ /]")
+    about = re.compile(rf"{re.escape(without_credentials(uri).rstrip('/'))} {re.escape(suite)}[ /]")
     errors = {description: text for description, text in listener.errors.items() if about.match(description) and text}
     words = " ".join(errors.values()) or _words_about(uri, suite, complaint)
     answered = any(about.match(description) for description in listener.verified) and not words
