@@ -39,7 +39,7 @@ def use_script(url: str, release: str, keys: Sequence[Key]) -> str:
     files = {
         SOURCES_FILE: sources(url, release),
         KEY_FILE: "".join(key.public for key in keys),
-        # Debian's own sets this for guests; here it keeps tests from waiting.
+        # A server that hangs or refuses is what some tests look at: they need not wait for it long.
         "/etc/apt/apt.conf.d/99test-archive": 'Acquire::Retries "0";\nAcquire::http::Timeout "10";\n',
     }
     clear = "rm -rf /etc/apt/sources.list /etc/apt/sources.list.d/* /var/lib/apt/lists/*\n"

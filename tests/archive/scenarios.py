@@ -158,7 +158,8 @@ def arrange(archive: Archive, ssh_config: Path, hosts: Mapping[str, str], scenar
 
 
 def _install(scenario: Scenario) -> str:
-    names = " ".join(package.name for package in scenario.installed)
+    # Exact versions: a host that has newer ones from a former scenario must not silently keep them.
+    names = " ".join(f"{package.name}={package.version}" for package in scenario.installed)
     automatic = " ".join(scenario.automatic)
     mark = f"apt-mark auto {automatic}\n" if automatic else ""
-    return f"apt-get update -qq\napt-get install -qq -y {names}\n{mark}{scenario.prepare}\n"
+    return f"apt-get update -qq\napt-get install -qq -y --allow-downgrades {names}\n{mark}{scenario.prepare}\n"

@@ -1,5 +1,6 @@
 """The tests' own archive and this machine's real apt in a root of its own: good ones are taken, bad ones noted."""
 
+import re
 import subprocess
 import time
 from collections.abc import Callable
@@ -143,7 +144,8 @@ def test_expired_key_is_named(root: Root, subkey: bool) -> None:
     root.use(root.archive.key, expired)
     done = root.update()
     assert done.returncode == 100
-    assert f"EXPKEYSIG {expired.signing_id}" in done.stderr
+    # gpgv of Debian 12 names the key that signed, sqv of Debian 13 the primary key.
+    assert re.search(f"EXPKEYSIG {expired.signing_id}|{expired.fingerprint} is bad", done.stderr)
 
 
 def test_key_that_expires_later_is_good(root: Root) -> None:
@@ -158,7 +160,7 @@ def test_foreign_key_is_named(root: Root) -> None:
     root.archive.publish(replace(SECURITY, signer=foreign))
     done = root.update()
     assert done.returncode == 100
-    assert f"NO_PUBKEY {foreign.signing_id}" in done.stderr
+    assert re.search(f"NO_PUBKEY {foreign.signing_id}|Missing key {foreign.fingerprint}", done.stderr)
 
 
 def test_release_that_moved_to_the_archive_is_gone_and_still_offered(root: Root) -> None:
@@ -195,7 +197,7 @@ def test_refusing_hanging_and_slow_servers_recover(root: Root) -> None:
     root.archive.refuse()
     assert "Connection refused" in root.update().stderr
     root.archive.serve()
-    root.archive.hang("InRelease")
+    root.archive.hang("bookworm-security/InRelease")
     assert root.update().returncode == 100
     root.archive.serve()
     assert root.update().returncode == 0
@@ -229,16 +231,14 @@ def test_removing_what_is_not_there_is_an_error(root: Root) -> None:
 )
 def test_scenario_can_be_installed_and_moves_on(root: Root, make: Callable[[], scenarios.Scenario]) -> None:
     scenario = make()
-    names = [package.name for package in scenario.installed]
+    old = [f"{package.name}={package.version}" for package in scenario.installed]
     started = time.monotonic()
-    scenarios.publish(root.archive, scenario, updates=False)
+    scenarios.publish(root.archive, scenarios.moved_on(scenario))
     assert time.monotonic() - started < 1
     root.update()
-    assert root.apt("apt-get", "install", "-s", *names).returncode == 0
-    scenarios.publish(root.archive, scenarios.moved_on(scenario))
-    root.update()
-    offered = root.apt("apt-cache", "policy", *names).stdout
-    assert all(package.version in offered for package in scenario.installed)
+    done = root.apt("apt-get", "install", "-s", *old)
+    assert done.returncode == 0, done.stderr
+    offered = root.apt("apt-cache", "madison", *[package.name for package in scenario.installed]).stdout
     assert "deb2" in offered or not scenario.security
 
 
