@@ -3,10 +3,14 @@
 from invoke import Collection
 
 from ops.tasks import changes, lab, patch
-from ops.tasks.test import test
+from ops.tasks.audit import audit
 from ops.tasks.command import let_usage_errors_exit_2
+from ops.tasks.docs import docs
+from ops.tasks.molecule import molecule
+from ops.tasks.test import test
+from ops.tasks.verify import verify
 
 let_usage_errors_exit_2()
 
-namespace = Collection(changes, lab, patch, test)
+namespace = Collection(audit, changes, docs, lab, molecule, patch, test, verify)
 namespace.configure({"tasks": {"dedupe": False}})

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
 from pydantic import AwareDatetime, Field, ValidationError, field_validator
@@ -19,6 +20,7 @@ from ops.logbook.model import Category, HostName, Model, Reboot, Selection
 SHARED = (
     "operators",
     "freezes",
+    "patch_selection",
     "patch_waves",
     "patch_last_groups",
     "patch_approval",
@@ -43,16 +45,20 @@ class Freeze(Model):
         return category in self.categories and self.start <= now < self.end
 
 
+Rule = Literal["policy", "operator", "operator-within-24h"]
+APPROVAL: Mapping[Category, Rule] = MappingProxyType(
+    {"standard": "policy", "normal": "operator", "emergency": "operator-within-24h"}
+)
+"""Whose yes a change of each category needs, where the inventory says nothing else."""
+
+
 class Policy(Model):
     """What holds for all hosts of an inventory."""
 
+    selection: Selection = "security"
     waves: tuple[Annotated[str, Field(pattern=r"^[1-9]\d*%?$")], ...] = ("1", "100%")
     last_groups: tuple[str, ...] = ()
-    approval: dict[Category, Literal["policy", "operator", "operator-within-24h"]] = {
-        "standard": "policy",
-        "normal": "operator",
-        "emergency": "operator-within-24h",
-    }
+    approval: dict[Category, Rule] = Field(default_factory=lambda: dict(APPROVAL))
     freezes: tuple[Freeze, ...] = ()
     logbook_remote: str = ""
     logbook_host: str = ""
@@ -68,7 +74,6 @@ class Policy(Model):
 class HostPolicy(Model):
     """What holds for one host."""
 
-    selection: Selection = "security"
     reboot: Reboot = "when-needed"
     automatic_updates: Literal["off", "security-nightly"] = "off"
     ssh_arguments: str = ""
@@ -121,7 +126,7 @@ def load(path: Path) -> Inventory:
         raise BadInput(f"there is no inventory at {path}", next_step="name one with --inventory, e.g. inventory/lab")
     program = Path(sys.executable).with_name("ansible-inventory")
     command = [str(program), "-i", str(path), "--list"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, stdin=subprocess.DEVNULL)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, stdin=subprocess.DEVNULL, check=False)
     if done.returncode:
         raise BadInput(f"the inventory {path} cannot be read: {done.stderr.strip()[-400:]}")
     return parse(path, json.loads(done.stdout))
@@ -166,7 +171,6 @@ def _policy(shared: Mapping[str, Any], groups: Mapping[str, Any]) -> Policy:
 
 def _host_policy(variables: Mapping[str, Any]) -> HostPolicy:
     names = {
-        "patch_selection": "selection",
         "patch_reboot": "reboot",
         "automatic_updates": "automatic_updates",
         "ansible_ssh_common_args": "ssh_arguments",

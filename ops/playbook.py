@@ -7,9 +7,10 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from ops.errors import Failed
@@ -29,8 +30,8 @@ class Playbook:
     spool: Path
     variables: dict[str, Any]
     limit: str = ""
-    private: bool = False
-    """Whether the events serve the caller only and are no part of a record (planning)."""
+    environment: Mapping[str, str] = MappingProxyType({})
+    """What else the playbook finds in its environment: never a secret."""
 
     def command(self) -> list[str]:
         """Return the command line; a person can run the same."""
@@ -63,7 +64,7 @@ class Playbook:
     def _environment(self) -> dict[str, str]:
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
         fixed = {"ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "BORDBUCH_SPOOL": str(self.spool), "PATH": path}
-        return {**os.environ, **fixed, "ANSIBLE_NOCOLOR": "1"}
+        return {**os.environ, **self.environment, **fixed, "ANSIBLE_NOCOLOR": "1"}
 
     def _follow(self, process: subprocess.Popen[bytes], seen: int, report: Callable[[Event], None]) -> Iterator[Event]:
         try:

@@ -2,8 +2,10 @@
 
 import json
 import os
+import shlex
 import shutil
-from collections.abc import Iterable
+import socket
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
@@ -27,7 +29,15 @@ def collect(session: Session) -> list[Record]:
     """Make a record of every ended or killed run of a playbook on this inventory, and return them."""
     starts = sorted(by_hand_spools().glob("*/start.json"))
     spools = [path.parent for path in starts if _belongs(session, path) and not _alive(path)]
-    return [_collected(session, spool) for spool in spools]
+    return [*(_collected(session, spool) for spool in spools), *_killed(session)]
+
+
+def _killed(session: Session) -> Iterator[Record]:
+    """Record the end of playbooks that a command of this machine ran and was killed in."""
+    for files in session.logbook.open_changes():
+        spool = change.spool_of(session, files.id, 1)
+        if files.plan is None and files.starts and spool.is_dir() and change.is_free(session):
+            yield _end(session, files.starts[0], "killed while it ran", read_events(spool)[0])
 
 
 def _belongs(session: Session, start: Path) -> bool:
@@ -42,42 +52,49 @@ def _alive(start: Path) -> bool:
 
 def _collected(session: Session, spool: Path) -> Record:
     meta = json.loads((spool / "start.json").read_text())
-    command = f"ansible-playbook {meta['playbook']}{' --limit ' + meta['limit'] if meta['limit'] else ''}"
-    began = datetime.fromisoformat(meta["time"])
-    record = record_run(session, meta["id"], began, command, f"{meta['playbook']} by hand", read_events(spool)[0])
+    words = ["ansible-playbook", meta["playbook"], *(["--limit", meta["limit"]] if meta["limit"] else [])]
+    start = _start(session, meta["id"], datetime.fromisoformat(meta["time"]), shlex.join(words))
+    known = session.logbook.read(start.id).record if session.logbook.files(start.id) else None
+    record = known or _end(session, start, f"{meta['playbook']} by hand", read_events(spool)[0])
     shutil.rmtree(spool)
     return record
 
 
-def run_playbook(session: Session, name: str, reason: str, limit: str = "") -> Record:
-    """Run the playbook *name* as a change of its own and return its record."""
-    began = datetime.now(UTC)
-    identifier = new_id(began)
-    spool = change.spool_of(session, identifier, 1)
-    events = Playbook(name, session.inventory.path, spool, {}, limit).run(lambda event: None)
-    record = record_run(session, identifier, began, command_line(), reason, events)
-    shutil.rmtree(spool)
-    return record
+def run_playbook(session: Session, name: str, reason: str, limit: str = "", **variables: str) -> Record:
+    """Run the playbook *name* with *variables* as a change of its own and return its record.
+
+    Raises:
+        Refused: another command of this checkout is at work.
+    """
+    with change.alone(session):
+        now = datetime.now(UTC)
+        start = _start(session, new_id(now), now, command_line())
+        spool = change.spool_of(session, start.id, 1)
+        spool.mkdir(parents=True, mode=0o700)
+        change.add(session, start.id, {"start-1.json": file_bytes(start)}, reason)
+        names = {"BORDBUCH_CHANGE": start.id, "BORDBUCH_USER": start.operator, "BORDBUCH_CONTROLLER": start.controller}
+        play = Playbook(name, session.inventory.path, spool, dict(variables), limit, names)
+        events = play.run(lambda _event: None)
+        return _end(session, start, reason, events)
 
 
-def record_run(
-    session: Session, identifier: str, began: datetime, command: str, reason: str, events: Iterable[Event]
-) -> Record:
-    """Record a run that had no plan: its start, its events, how it ended on each host."""
-    seen = tuple(events)
-    start = Start(
+def _start(session: Session, identifier: str, began: datetime, command: str) -> Start:
+    return Start(
         id=identifier,
         run=1,
         digest=None,
         operator=session.operator,
-        controller=os.uname().nodename,
+        controller=socket.gethostname(),
         time=began,
         command=command,
     )
-    files = {"start-1.json": file_bytes(start), "events-1.jsonl": events_bytes(seen)}
-    change.add(session, identifier, files, reason)
+
+
+def _end(session: Session, start: Start, reason: str, events: Iterable[Event]) -> Record:
+    """Record how a run without a plan ended: its events, the state of each host, and its start if that is not there yet."""
+    seen = tuple(events)
     record = Record(
-        id=identifier,
+        id=start.id,
         kind="playbook",
         category="standard",
         reason=reason,
@@ -86,12 +103,14 @@ def record_run(
         requester=session.operator,
         operator=session.operator,
         controller=start.controller,
-        started=began,
-        ended=seen[-1].time if seen else began,
-        command=command,
+        started=start.time,
+        ended=seen[-1].time if seen else start.time,
+        command=start.command,
         hosts=host_states(seen),
     )
-    change.finish(session, record)
+    files = {"start-1.json": file_bytes(start), "events-1.jsonl": events_bytes(seen)}
+    there = session.logbook.files(start.id)
+    change.finish(session, record, {name: content for name, content in files.items() if name not in there and content})
     return record
 
 

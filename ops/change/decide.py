@@ -5,9 +5,10 @@ from typing import Literal
 
 from ops.change import run as change
 from ops.change.collect import run_playbook
+from ops.change.record import record_of
 from ops.change.session import Session
 from ops.errors import BadInput, Failed, Refused
-from ops.logbook.model import Approval, Plan, Record
+from ops.logbook.model import Approval, Plan, Record, Start
 from ops.logbook.repository import ChangeFiles
 
 
@@ -40,16 +41,18 @@ def decide(session: Session, identifier: str, verdict: Literal["approved", "reje
 
 
 def undecided(files: ChangeFiles, identifier: str) -> Plan:
-    """Return the plan of a change on which nobody has decided yet.
+    """Return the plan of a change on which a decision is still asked for: before it begins, or owed after an emergency.
 
     Raises:
-        BadInput: there is no such plan, or it was decided.
+        BadInput: there is no such plan, it was decided, or it has ended.
     """
     if files.plan is None:
         raise BadInput(f"there is no plan {identifier}", next_step="invoke changes lists what there is")
     if files.approval is not None:
         given = files.approval
         raise BadInput(f"{identifier} was {given.verdict} by {given.by} on {given.time:%Y-%m-%d %H:%M} UTC")
+    if files.record is not None and files.record.approval_owed_until is None:
+        raise BadInput(f"{identifier} has ended ({files.record.outcome})", next_step="nothing is left to decide")
     return files.plan
 
 
@@ -71,24 +74,26 @@ def close(session: Session, identifier: str, reason: str) -> Record:
 
 def closing(session: Session, files: ChangeFiles, ended: Literal["aborted", "rejected"], reason: str) -> Record:
     """Return the record of a change that ends without having been carried out to its end."""
-    plan, now = files.plan, datetime.now(UTC)
-    assert plan is not None  # a change that is open has a plan
+    if files.plan is None:
+        return _without_plan(session, files.starts[0], ended, reason)
+    return record_of(session, files.plan, files.approval, ended, reason)
+
+
+def _without_plan(session: Session, start: Start, ended: Literal["aborted", "rejected"], reason: str) -> Record:
     return Record(
-        id=plan.request.id,
-        kind=plan.request.kind,
-        category=plan.request.category,
-        reason=plan.request.reason,
+        id=start.id,
+        kind="playbook",
+        category="standard",
+        reason=start.command,
         outcome=ended,
         detail=reason,
-        digest=plan.digest,
-        requester=plan.request.requester,
-        approver=files.approval.by if files.approval else None,
+        digest=None,
+        requester=start.operator,
         operator=session.operator,
-        controller=plan.request.controller,
-        started=plan.request.time,
-        ended=now,
-        command=plan.request.command,
-        waves=plan.actions.waves,
+        controller=start.controller,
+        started=start.time,
+        ended=datetime.now(UTC),
+        command=start.command,
     )
 
 
@@ -99,8 +104,9 @@ def unlock(session: Session, host: str, reason: str) -> Record:
         BadInput: there is no such host.
         Failed: the host did not answer.
     """
-    session.inventory.select(host)
-    record = run_playbook(session, "unlock.yml", f"unlock {host}: {reason}", host)
+    if host not in session.inventory.hosts:
+        raise BadInput(f"there is no host {host}", next_step=f"use one of: {', '.join(session.inventory.hosts)}")
+    record = run_playbook(session, "unlock.yml", f"unlock {host}: {reason}", unlock_host=host)
     if record.outcome != "verified":
         raise Failed("the lock was not freed", host=host, next_step=f"invoke changes.show {record.id}")
     return record

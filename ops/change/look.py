@@ -53,9 +53,17 @@ def page(files: ChangeFiles) -> str:
 
 
 def open_lines(session: Session) -> list[str]:
-    """Return one line per change that has no end yet."""
+    """Return one line per change that has no end yet, or for which an approval is still owed."""
     words = {"planned": "waits for approval", "approved": "approved, not begun", "running": "begun, not ended"}
-    return [f"Open: {one.id}, {words[one.state]}" for one in session.logbook.open_changes()]
+    lines = []
+    for files in session.logbook.read_all():
+        if files.record is None:
+            lines.append(f"Open: {files.id}, {words[files.state]}")
+        elif files.record.approval_owed_until and files.approval is None:
+            lines.append(
+                f"Open: {files.id}, an approval is owed until {files.record.approval_owed_until:%Y-%m-%d %H:%M} UTC"
+            )
+    return lines
 
 
 def write_index(session: Session) -> Path:

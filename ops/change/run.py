@@ -6,16 +6,18 @@ the record says what was left as it was. What is not known to have ended stays o
 
 import fcntl
 import os
+import shutil
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 
 from ops.change.session import Session
 from ops.errors import Refused
-from ops.logbook.files import ChangeFiles, events_bytes, file_bytes
+from ops.logbook.files import events_bytes, file_bytes, parse_change
 from ops.logbook.model import Approval, Event, Plan, Record, Start
 from ops.logbook.page import render_change
 from ops.logbook.repository import change_folder
@@ -58,6 +60,15 @@ def alone(session: Session) -> Iterator[None]:
         file.write(f"{session.operator}, pid {os.getpid()}, since {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC")
         file.flush()
         yield
+
+
+def is_free(session: Session) -> bool:
+    """Return whether no command of this clone is changing hosts now."""
+    try:
+        with alone(session):
+            return True
+    except Refused:
+        return False
 
 
 def run(
@@ -105,9 +116,14 @@ def record_events(session: Session, change: str, number: int) -> None:
         add(session, change, {f"events-{number}.jsonl": events_bytes(events)}, f"events of run {number}")
 
 
-def finish(session: Session, record: Record) -> None:
-    """Add *record* and its page: the change has ended."""
-    known = session.logbook.read(record.id) if session.logbook.files(record.id) else ChangeFiles(id=record.id)
-    page = render_change(known.model_copy(update={"record": record}))
-    files = {"record.json": file_bytes(record), "page.md": page.encode()}
+def finish(session: Session, record: Record, more: Mapping[str, bytes] = MappingProxyType({})) -> None:
+    """Add *record* and its page, and *more* files of the change, in one commit: the change has ended.
+
+    The page is made from everything as it is written.
+    """
+    known = session.logbook.raw(record.id) | dict(more) | {"record.json": file_bytes(record)}
+    page = render_change(parse_change(record.id, known))
+    files = {**more, "record.json": known["record.json"], "page.md": page.encode()}
     add(session, record.id, files, f"{record.outcome}, {len(record.hosts)} hosts")
+    for spool in session.spools.glob(f"{record.id}-*"):
+        shutil.rmtree(spool)

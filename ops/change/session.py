@@ -53,6 +53,8 @@ def acting_operator(inventory: Inventory, operators: Operators) -> str:
     """
     lab = inventory.policy.logbook_keys and next(iter(operators.names()), "")
     name = os.environ.get("BORDBUCH_OPERATOR") or git_config("bordbuch.operator") or lab
+    if inventory.policy.logbook_keys and not operators.names():
+        raise BadInput("this lab has no operators yet", next_step="invoke lab.up makes their keys")
     if not name:
         raise BadInput("it is not known who you are", next_step="git config bordbuch.operator YOUR-LOGIN")
     if name not in operators.names():
@@ -111,6 +113,7 @@ def git_config(name: str) -> str:
         capture_output=True,
         text=True,
         timeout=10,
+        check=False,
         stdin=subprocess.DEVNULL,
     )
     return done.stdout.strip()

@@ -14,7 +14,7 @@ from pathlib import Path
 from ops.errors import BadInput, Failed, Refused
 from ops.logbook.files import ChangeFiles, change_folder, parse_change, split_path, state_of
 from ops.logbook.git import Git
-from ops.logbook.remote import MAIN, Push, Remote
+from ops.logbook.remote import MAIN, REMOTE, Push, Remote
 
 __all__ = ["ChangeFiles", "Logbook", "Push", "Signer", "change_folder"]
 
@@ -213,6 +213,11 @@ class Logbook:
         """
         return next(self.read_all((change,)))
 
+    def raw(self, change: str) -> dict[str, bytes]:
+        """Return name → content of the files of *change*, empty if it is not known."""
+        names = self.files(change)
+        return dict(zip(names, self.contents([f"HEAD:{change_folder(change)}/{name}" for name in names]), strict=True))
+
     def read_all(self, changes: tuple[str, ...] | None = None) -> Iterator[ChangeFiles]:
         """Yield what the logbook holds of *changes* (None: of all), oldest first, by one git process for all."""
         known = self._by_change() if changes is None else {change: self.files(change) for change in changes}
@@ -257,6 +262,11 @@ class Logbook:
     def keep_receipts(self, text: str) -> None:
         """Keep *text* as the receipts that were seen."""
         _replace(self.path / ".git" / "receipts", text)
+
+    def forget_remote(self) -> None:
+        """Forget what the remote had and its receipts: for a remote that was set up anew, so that everything is sent again."""
+        self.git.attempt("update-ref", "-d", REMOTE)
+        (self.path / ".git" / "receipts").unlink(missing_ok=True)
 
     def _by_change(self) -> dict[str, tuple[str, ...]]:
         found: dict[str, list[str]] = {}

@@ -1,14 +1,13 @@
 """A plan carried out, or one that was begun carried on: in waves, with its record."""
 
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from ops import policy
 from ops.change import run as change
+from ops.change.record import record_of
 from ops.change.session import Session
-from ops.logbook.model import Approval, Event, Plan, Record, Start
+from ops.logbook.model import Event, Plan, Record, Start
 from ops.logbook.repository import ChangeFiles
 from ops.patch import outcome
 from ops.playbook import Playbook
@@ -73,7 +72,7 @@ def conclude(session: Session, plan: Plan) -> Record | None:
     ended = outcome.outcome(results)
     if ended == "interrupted":
         return None
-    record = make_record(session, plan, files.approval, ended).model_copy(
+    record = record_of(session, plan, files.approval, ended).model_copy(
         update={
             "started": files.starts[0].time,
             "seconds": seconds(plan, files),
@@ -85,31 +84,11 @@ def conclude(session: Session, plan: Plan) -> Record | None:
     return record
 
 
-def make_record(session: Session, plan: Plan, given: Approval | None, ended: Any, detail: str = "") -> Record:
-    """Return the record of *plan* as it stands now, without results of hosts."""
-    now = datetime.now(UTC)
-    return Record(
-        id=plan.request.id,
-        kind=plan.request.kind,
-        category=plan.request.category,
-        reason=plan.request.reason,
-        outcome=ended,
-        detail=detail,
-        digest=plan.digest,
-        requester=plan.request.requester,
-        approver=given.by if given else None,
-        approval_owed_until=policy.owed_until(session.inventory.policy, plan, given),
-        operator=session.operator,
-        controller=plan.request.controller,
-        started=plan.request.time,
-        ended=now,
-        command=plan.request.command,
-        waves=plan.actions.waves,
-    )
-
-
 def seconds(plan: Plan, files: ChangeFiles) -> dict[str, int]:
-    """Return the measured seconds of the phases: ``plan`` (with staging), ``window`` (hosts touched), ``verify``, all runs together."""
+    """Return the measured seconds of the phases, all runs together.
+
+    ``plan`` holds the staging; in ``window`` hosts are touched; ``verify`` is the last gate.
+    """
     work = [event.time for event in files.events if event.action in (outcome.START, outcome.WAIT)]
     gates = [event.time for event in files.events if event.action == outcome.GATE]
     planned = max((seen.checked for seen in plan.observations.values()), default=plan.request.time)

@@ -9,7 +9,8 @@ from ops.patch.facts import Archives, HostFacts
 CLOCK_SECONDS = 30
 """A clock further off than this makes times in logs and the validity of Release files unreliable."""
 
-WEEK_SECONDS = 7 * 86_400
+EXPIRY_SECONDS = 2 * 86_400
+"""A Release file that is valid for less than this is warned of: Debian renews those of the security archive daily."""
 
 END_OF_SUPPORT = {"bookworm": date(2028, 6, 30), "trixie": date(2030, 6, 30)}
 """Last day of security updates (long-term support included), https://wiki.debian.org/LTS."""
@@ -106,7 +107,7 @@ def warnings(facts: HostFacts, automatic_updates: str) -> list[str]:
 
 def _expiring(facts: HostFacts) -> list[str]:
     sources = facts.archives.sources if facts.archives else ()
-    soon = facts.checked_epoch + WEEK_SECONDS // 7 * 2
+    soon = facts.checked_epoch + EXPIRY_SECONDS
     return [
         f"{source.uri} {source.suite} is valid until {source.valid_until:%Y-%m-%d} only"
         for source in sources

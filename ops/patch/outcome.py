@@ -75,11 +75,11 @@ def _after_wait(event: Event) -> tuple[State, str]:
     return "failed", words.get(str(data.get("state")), complaint)
 
 
-def _after_reboot(event: Event) -> tuple[State, str]:
+def _after_reboot(_event: Event) -> tuple[State, str]:
     return "failed", "did not return from the reboot in time"
 
 
-def _after_reconnect(event: Event) -> tuple[State, str]:
+def _after_reconnect(_event: Event) -> tuple[State, str]:
     return "interrupted", "lost contact while the package work ran, and not found again; it goes on by itself"
 
 

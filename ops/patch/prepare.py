@@ -24,7 +24,7 @@ def prepare(
     Args:
         session: who acts, on which inventory.
         request: which hosts (``limit``), and why.
-        selection: ``security`` or ``all``; None takes what the inventory says for each host.
+        selection: ``security`` or ``all``; None takes what the inventory says.
         stage: whether the package files are brought to the hosts now.
         report: is told each event as it comes.
 
@@ -33,9 +33,8 @@ def prepare(
     """
     chosen = session.inventory.select(request.limit)
     spool = session.spools / f"{request.id}-plan"
-    variables: dict[str, Any] = {"plan_hosts": list(chosen), "patch_stage": stage}
-    if selection:
-        variables["patch_selection"] = selection
+    wanted = selection or session.inventory.policy.selection
+    variables: dict[str, Any] = {"plan_hosts": list(chosen), "patch_stage": stage, "patch_selection": wanted}
     try:
         events = Playbook("patch_plan.yml", session.inventory.path, spool, variables).run(report)
     finally:
@@ -43,7 +42,6 @@ def prepare(
     facts, silent = answers(chosen, events)
     refuse_locked(facts)
     missed = frozenset(host for host in chosen if host in last_missed(session))
-    wanted = selection or session.inventory.hosts[chosen[0]].selection
     return make_plan(request, session.inventory, wanted, facts, silent, missed)
 
 
@@ -78,14 +76,12 @@ def refuse_locked(facts: Mapping[str, HostFacts]) -> None:
 
 def last_missed(session: Session) -> frozenset[str]:
     """Return the hosts that the newest patch did not reach: the next plan names them first."""
-    for change in reversed(session.logbook.change_ids()):
-        files = session.logbook.read(change)
-        if files.record and files.record.kind == "patch":
+    for files in reversed(list(session.logbook.read_all())):
+        if files.plan and files.record and files.record.kind == "patch":
             missed = {
                 host for host, result in files.record.hosts.items() if result.state in ("unreachable", "interrupted")
             }
-            unplanned = {
-                host for host, reason in (files.plan.excluded if files.plan else {}).items() if "unreachable" in reason
-            }
-            return frozenset(missed | unplanned)
+            return frozenset(
+                missed | {host for host, why in files.plan.excluded.items() if why.startswith("unreachable")}
+            )
     return frozenset()

@@ -1,12 +1,15 @@
 """`invoke patch` from the command line to the record: what is open, the plan, the question, the waves, the summary."""
 
+import socket
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from ops import policy, terminal
 from ops.change import run as change
+from ops.change.record import record_of
+from ops.change.record import refusal as refusal_record
 from ops.change.session import Session
-from ops.errors import BadInput, Failed, OpsError, Refused, Waiting
+from ops.errors import BadInput, Failed, Refused, Waiting
 from ops.logbook.model import Approval, Category, Plan, Record, Request, Selection
 from ops.logbook.repository import ChangeFiles, change_folder
 from ops.patch import apply, outcome, show
@@ -33,49 +36,65 @@ def patch(session: Session, wish: Wish) -> None:
     """Carry on with what is open, or plan, ask, apply, verify and record a patch.
 
     Raises:
-        Refused: a freeze, a lock, a rejection; recorded.
+        Refused: a freeze, a lock, a rejection; recorded. Or another operator's change is under way.
         Waiting: the question or an approval is not answered.
         Failed: a host failed or could not be judged, or a gate closed.
     """
     with change.alone(session):
-        begun = [one.id for one in session.logbook.open_changes() if one.state == "running"]
+        begun = [files for files in session.logbook.open_changes() if files.starts and files.plan]
         if begun:
-            resume(session, session.logbook.read(begun[0]), wish)
+            refuse_anothers(session, begun[0])
+            resume(session, begun[0], wish.yes)
         else:
             fresh(session, wish)
 
 
+def refuse_anothers(session: Session, files: ChangeFiles) -> None:
+    """Raise ``Refused`` where the change was begun by another operator or from another machine: it may well go on there."""
+    last = files.starts[-1]
+    if (last.operator, last.controller) != (session.operator, socket.gethostname()):
+        raise Refused(
+            f"change {files.id} of {last.operator} on {last.controller} is under way since {show.moment(last.time)}",
+            left="nothing was touched",
+            next_step=f"wait for it; if that machine is dead, take it over: invoke patch --change {files.id}",
+        )
+
+
 def fresh(session: Session, wish: Wish) -> None:
     """Plan anew, ask, and apply."""
-    plan = planned(session, wish)
+    request = requested(session, wish)
+    refuse_frozen(session, request)
+    plan = planned(session, request, wish)
     if not plan.actions.hosts:
         conclude_empty(plan)
         return
-    if session.inventory.policy.approval[wish.category] == "operator":
+    rule = session.inventory.policy.approval[wish.category]
+    if rule == "operator":
         file_request(session, plan)
-        session.logbook.push()
         raise policy.approval(session.inventory.policy, plan, None) or Waiting("an approval is needed")
     ask(plan, wish.yes)
     change.record_plan(session, plan)
-    if wish.category == "standard":
+    if rule == "policy":
         change.record_approval(session, by_policy(session, plan))
     execute(session, plan, 1)
 
 
-def planned(session: Session, wish: Wish) -> Plan:
-    """Return the plan for *wish*, shown, with nothing changed on any host.
+def requested(session: Session, wish: Wish) -> Request:
+    """Return the request that *wish* makes, as of now."""
+    words = {"limit": wish.limit, "ticket": wish.ticket}
+    return make_request("patch", wish.category, wish.reason, session.operator, session.inventory, **words)
 
-    Raises:
-        Refused: a freeze is in force; the refusal is recorded.
-    """
-    inventory = session.inventory
-    request = make_request(
-        "patch", wish.category, wish.reason, session.operator, inventory, limit=wish.limit, ticket=wish.ticket
-    )
-    refusal = policy.freeze(inventory.policy, wish.category, datetime.now(UTC))
+
+def refuse_frozen(session: Session, request: Request, what: str = "") -> None:
+    """Raise the refusal by a freeze that is in force, recorded under *request*, with *what* was to be applied."""
+    refusal = policy.freeze(session.inventory.policy, request.category, datetime.now(UTC))
     if refusal:
-        record_refusal(session, request, refusal)
+        change.finish(session, refusal_record(session, request, f"{what}{refusal.what}"))
         raise refusal
+
+
+def planned(session: Session, request: Request, wish: Wish) -> Plan:
+    """Return the plan for *request*, shown, with nothing changed on any host."""
     plan = ask_hosts(session, request, wish.selection, wish.stage)
     display(plan)
     return plan
@@ -84,7 +103,9 @@ def planned(session: Session, wish: Wish) -> Plan:
 def ask_hosts(session: Session, request: Request, selection: Selection | None, stage: bool) -> Plan:
     """Return the plan for *request*, with progress while the hosts answer."""
     hosts = session.inventory.select(request.limit)
-    with Progress(f"Planning on {len(hosts)} hosts{' and bringing the packages to them' * stage}", len(hosts)) as progress:
+    with Progress(
+        f"Planning on {len(hosts)} hosts{' and bringing the packages to them' * stage}", len(hosts)
+    ) as progress:
         return prepare(session, request, selection, stage, progress.plan_event)
 
 
@@ -124,7 +145,9 @@ def ask(plan: Plan, yes: bool) -> None:
     Raises:
         Waiting: nobody is there to answer, or the answer was another.
     """
-    terminal.say("Stopping is safe until the first host is touched, and after that too: what began ends by itself on its")
+    terminal.say(
+        "Stopping is safe until the first host is touched, and after that too: what began ends by itself on its"
+    )
     terminal.say("host, later waves do not begin, and the next invoke patch goes on from there.")
     confirm("To patch", len(plan.actions.hosts), yes)
 
@@ -169,46 +192,64 @@ def execute(session: Session, plan: Plan, number: int, hosts: list[str] | None =
             left="what began on a host ends there by itself; later waves have not begun",
             next_step="invoke patch goes on from there",
         )
-    close(session, record)
+    close(session, plan, record)
 
 
-def close(session: Session, record: Record) -> None:
-    """Push the record, show the summary and raise the outcome where it is not ``verified``."""
+def close(session: Session, plan: Plan, record: Record) -> None:
+    """Push the record, show the summary and raise the outcome where it is not ``verified`` on every host.
+
+    Raises:
+        Refused: every host that was asked refused.
+        Failed: a host failed, or could not be judged in the first place.
+    """
     pushed = session.logbook.push()
     page = session.logbook.path / change_folder(record.id) / "page.md"
     terminal.table("Result", show.RESULT_COLUMNS, show.result_rows(record))
-    for line in show.summary(record, str(page), "off-host" if pushed.off_host else f"not yet off-host: {pushed.reason}"):
+    for line in show.summary(
+        record, str(page), "off-host" if pushed.off_host else f"not yet off-host: {pushed.reason or pushed.state}"
+    ):
         terminal.say(line)
-    kinds: dict[str, type[OpsError]] = {"refused": Refused, "failed": Failed}
-    if record.outcome in kinds:
-        bad = {host: result for host, result in record.hosts.items() if result.state not in ("verified", "not-begun")}
-        raise kinds[record.outcome](
-            "; ".join(f"{host}: {result.state}, {result.reason}" for host, result in bad.items()),
+    bad = {
+        host: f"{result.state}, {result.reason}"
+        for host, result in record.hosts.items()
+        if result.state not in ("verified", "not-begun")
+    }
+    if record.outcome != "verified":
+        raise (Refused if record.outcome == "refused" else Failed)(
+            "; ".join(f"{host}: {words}" for host, words in bad.items()),
             left="later waves have not begun" if record.outcome == "failed" else "nothing was touched",
             next_step=f"invoke changes.show {record.id}, then plan again with invoke patch",
         )
+    if plan.excluded:
+        raise Failed(
+            f"what was planned is done, but not planned were {'; '.join(f'{host} ({why})' for host, why in plan.excluded.items())}",
+            next_step=repair_hint(plan),
+        )
 
 
-def resume(session: Session, files: ChangeFiles, wish: Wish) -> None:
-    """Go on with a change that was begun and has no end yet: what runs or ended on hosts is adopted, nothing is repeated."""
-    plan = files.plan
-    assert plan is not None  # a change that was begun has one
-    last = files.starts[-1]
+def resume(session: Session, files: ChangeFiles, yes: bool) -> None:
+    """Go on with a change that was begun and has no end yet: what runs or ended on hosts is adopted, nothing is repeated.
+
+    Raises:
+        Waiting: nobody confirmed it.
+    """
+    plan, last = waiting_plan(files, files.id, begun=True), files.starts[-1]
     change.record_events(session, plan.request.id, last.run)
     events = session.logbook.read(plan.request.id).events
     results = outcome.host_results(plan, events)
     age = show.age(int((datetime.now(UTC) - last.time).total_seconds()))
-    terminal.say(f"Change {plan.request.id} of {last.operator} on {last.controller} was begun {age} ago and has not ended:")
+    terminal.say(
+        f"Change {plan.request.id} of {last.operator} on {last.controller} was begun {age} ago and has not ended:"
+    )
     terminal.table("Open", show.RESULT_COLUMNS, [show.result_row(host, result) for host, result in results.items()])
-    left = apply.unfinished_hosts(plan, events)
     terminal.say(f"To end it as it is instead: invoke patch.close {plan.request.id} --reason …")
-    if not wish.yes and not terminal.ask_number(f"To resume, type the number of hosts left ({len(left)})", len(left)):
-        raise Waiting("not resumed", left="the change stays open")
+    left = apply.unfinished_hosts(plan, events)
+    confirm("To resume", len(left), yes)
     execute(session, plan, last.run + 1, left)
 
 
 def apply_approved(session: Session, identifier: str, yes: bool) -> None:
-    """Apply a change that waits for, or has, its approval.
+    """Apply a change that has its approval, or take over one that was begun elsewhere.
 
     Raises:
         Waiting: nobody has approved it yet.
@@ -216,60 +257,46 @@ def apply_approved(session: Session, identifier: str, yes: bool) -> None:
     """
     with change.alone(session):
         files = session.logbook.read(identifier)
+        if files.starts and files.plan and not files.record:
+            resume(session, files, yes)
+            return
         plan = waiting_plan(files, identifier)
-        frozen = policy.freeze(session.inventory.policy, plan.request.category, datetime.now(UTC))
-        objection = frozen or policy.approval(session.inventory.policy, plan, files.approval)
-        if objection:
-            raise objection
-        now = ask_hosts(session, plan.request, plan.actions.selection, True)
-        if now.digest != plan.digest:
-            raise moved_on(session, plan, files.approval, difference(plan, now))
-        display(plan)
-        ask(plan, yes)
-        execute(session, plan, 1)
+        begin_approved(session, plan, files.approval, yes)
 
 
-def waiting_plan(files: ChangeFiles, identifier: str) -> Plan:
-    """Return the plan of a change that has not begun.
+def begin_approved(session: Session, plan: Plan, given: Approval | None, yes: bool) -> None:
+    """Apply *plan* under the approval *given*, if it is still exactly what would be planned now."""
+    objection = policy.approval(session.inventory.policy, plan, given)
+    if objection:
+        raise objection
+    wish = Wish(plan.request.limit, category=plan.request.category, reason=f"apply {plan.request.id}")
+    refuse_frozen(session, requested(session, wish), f"{plan.request.id}: ")
+    now = ask_hosts(session, plan.request, plan.actions.selection, True)
+    if now.digest != plan.digest:
+        raise moved_on(session, plan, given, difference(plan, now))
+    display(plan)
+    ask(plan, yes)
+    execute(session, plan, 1)
+
+
+def waiting_plan(files: ChangeFiles, identifier: str, *, begun: bool = False) -> Plan:
+    """Return the plan of a change that has not begun, or that has *begun* and not ended.
 
     Raises:
-        BadInput: there is no such change, or it has begun or ended.
+        BadInput: there is no such plan, or the change is further than that.
     """
     if files.plan is None:
         raise BadInput(f"there is no plan {identifier}", next_step="invoke changes lists what there is")
-    if files.record or files.starts:
+    if files.record or bool(files.starts) != begun:
         raise BadInput(f"change {identifier} has {'ended' if files.record else 'begun'} already")
     return files.plan
 
 
 def moved_on(session: Session, plan: Plan, given: Approval | None, lines: list[str]) -> Refused:
     """Record that *plan* is refused because the hosts or archives have moved on, and return the refusal."""
-    record = apply.make_record(session, plan, given, "refused", "; ".join(lines))
-    change.finish(session, record)
-    session.logbook.push()
+    change.finish(session, record_of(session, plan, given, "refused", "; ".join(lines)))
     return Refused(
         f"what was approved is no longer what would be applied: {'; '.join(lines[:10])}",
         left="nothing was touched",
         next_step=f"invoke patch --category {plan.request.category} --reason … makes a new plan to approve",
     )
-
-
-def record_refusal(session: Session, request: Request, refusal: Refused) -> None:
-    """Record that *request* was refused before anything was planned."""
-    record = Record(
-        id=request.id,
-        kind=request.kind,
-        category=request.category,
-        reason=request.reason,
-        outcome="refused",
-        detail=refusal.what,
-        digest=None,
-        requester=request.requester,
-        operator=session.operator,
-        controller=request.controller,
-        started=request.time,
-        ended=datetime.now(UTC),
-        command=request.command,
-    )
-    change.finish(session, record)
-    session.logbook.push()

@@ -1,6 +1,7 @@
 """The one place where an error becomes an exit code: what every Invoke task is wrapped in."""
 
 import functools
+import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -11,7 +12,7 @@ from invoke.program import Program
 from pydantic import ValidationError
 
 from ops import terminal
-from ops.errors import BadInput, OpsError
+from ops.errors import BadInput, Failed, OpsError
 
 
 def command(**options: Any) -> Callable[[Callable[..., None]], "Task[Callable[..., None]]"]:
@@ -55,6 +56,9 @@ def boundary() -> Iterator[None]:
     except ValidationError as error:
         terminal.warn(message(bad_input(error)))
         raise Exit(code=BadInput.exit_code) from None
+    except (OSError, subprocess.TimeoutExpired) as error:
+        terminal.warn(message(Failed(f"the machine did not do what was asked of it: {error}")))
+        raise Exit(code=Failed.exit_code) from None
     except KeyboardInterrupt:
         terminal.warn("Stopped from the keyboard. What was begun on hosts ends by itself; run it again to go on.")
         raise Exit(code=1) from None

@@ -19,11 +19,11 @@ _SECONDS = 900
 @command(
     positional=["role"],
     help={
-        "role": "name of the role, e.g. base; without one, all roles in turn",
+        "role": "name of the role, e.g. base, or all",
         "keep": "leave the hosts running, to look at them with `molecule login`",
     },
 )
-def molecule(c: Context, role: str = "", keep: bool = False) -> None:
+def molecule(c: Context, role: str, keep: bool = False) -> None:
     """Test a role with Molecule on lab hosts of both releases, from a bare host to a second run that changes nothing.
 
     Example: invoke molecule base
@@ -34,15 +34,15 @@ def molecule(c: Context, role: str = "", keep: bool = False) -> None:
 
 
 def chosen(role: str) -> list[str]:
-    """Return the names of the roles to test: *role*, or all that have a scenario.
+    """Return the names of the roles to test: *role*, or for ``all`` those that have a scenario.
 
     Raises:
         BadInput: there is no such role with a scenario.
     """
     known = sorted(path.parents[2].name for path in ROOT.glob("roles/*/molecule/default/molecule.yml"))
-    if role and role not in known:
+    if role != "all" and role not in known:
         raise BadInput(f"no role with a scenario is named {role!r}", next_step=f"use one of: {', '.join(known)}")
-    return [role] if role else known
+    return known if role == "all" else [role]
 
 
 def test(role: Path, keep: bool) -> float:

@@ -96,7 +96,8 @@ def plan(
     """
     with at_work(Path(inventory), hosts=True) as session:
         terminal.quiet(json)
-        made = procedure.planned(session, wish(limit, all, category, reason, stage=stage))
+        wanted = wish(limit, all, category, reason, stage=stage)
+        made = procedure.planned(session, procedure.requested(session, wanted), wanted)
         if json:
             terminal.data(made.model_dump(mode="json"))
         if request:
@@ -148,11 +149,14 @@ def unlock(c: Context, host: str, reason: str = "", inventory: str = "inventory/
 
 
 @command(
-    help={"limit": LIMIT, "reason": REASON, "yes": "answer the question with the number of hosts", "inventory": INVENTORY}
+    help={
+        "limit": LIMIT,
+        "reason": REASON,
+        "yes": "answer the question with the number of hosts",
+        "inventory": INVENTORY,
+    }
 )
-def repair(
-    c: Context, limit: str = "", reason: str = "", yes: bool = False, inventory: str = "inventory/lab"
-) -> None:
+def repair(c: Context, limit: str = "", reason: str = "", yes: bool = False, inventory: str = "inventory/lab") -> None:
     """Finish package work that was interrupted on hosts that need repair; asked for, recorded.
 
     Example: invoke patch.repair --limit app1 --reason "power cut during the last patch"
@@ -161,7 +165,7 @@ def repair(
         hosts = session.inventory.select(required(limit, "limit"))
         why = required(reason)
         procedure.confirm("To repair", len(hosts), yes)
-        record = run_playbook(session, "repair.yml", f"repair: {why}", ",".join(hosts))
+        record = run_playbook(session, "repair.yml", f"repair: {why}", repair_hosts=",".join(hosts))
         terminal.say(f"Repair of {', '.join(hosts)}: {record.outcome} (record {record.id}).")
         if record.outcome != "verified":
             raise Failed("a host is still not clean", next_step=f"invoke changes.show {record.id}")

@@ -94,7 +94,11 @@ def passes(step: Step) -> bool:
 
 def execute(step: Step, *, capture: bool) -> subprocess.CompletedProcess[str]:
     """Run *step* from the root of the checkout with the environment's programs first in PATH."""
-    environment = {**os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}", "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")}
+    environment = {
+        **os.environ,
+        "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
+        "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
+    }
     program = shutil.which(step.argv[0], path=environment["PATH"]) or step.argv[0]
     return subprocess.run(
         [program, *step.argv[1:]],

@@ -19,22 +19,24 @@ def at_work(inventory: Path, *, hosts: bool = False) -> Iterator[Session]:
     """Yield the session of *inventory*; what was done meanwhile is recorded and sent off-host, before and after.
 
     Args:
-        inventory: the inventory's folder.
+        inventory: the inventory's folder; one that is not found from here is looked for in this checkout.
         hosts: whether the hosts are needed; those of the lab are booted then.
     """
-    lab = inventory.resolve() == ROOT / "inventory" / "lab"
+    path = inventory if inventory.exists() else ROOT / inventory
+    lab = path.resolve() == ROOT / "inventory" / "lab"
     if lab and hosts:
         Lab.here().up()
-    session = open_session(inventory)
+    session = open_session(path)
     for record in collect(session):
         terminal.warn(f"Recorded {record.command}: {record.outcome} ({record.id})")
     if lab and hosts:
         prepare_lab(session)
-    send(session)
+    exchange(session)
     try:
         yield session
     finally:
-        send(session)
+        if session.logbook.unpushed():
+            exchange(session)
         if lab:
             write_index(session)
 
@@ -45,17 +47,19 @@ def prepare_lab(session: Session) -> None:
     Raises:
         Failed: the playbook did not do it.
     """
-    if session.logbook.fetch().state != "unreachable":
+    host = session.inventory.policy.logbook_host
+    if host not in session.inventory.hosts or session.logbook.fetch().state != "unreachable":
         return
     with terminal.progress("Setting up the logbook on its host"):
-        record = run_playbook(session, "logbook.yml", "set up the logbook of the lab", session.inventory.policy.logbook_host)
+        record = run_playbook(session, "logbook.yml", "set up the logbook of the lab", host)
     if record.outcome != "verified":
         raise Failed("the logbook could not be set up", next_step=f"invoke changes.show {record.id}")
+    session.logbook.forget_remote()  # a lab's host is new: what an earlier one had received is gone with it
 
 
-def send(session: Session) -> None:
-    """Send what is not yet off-host, and say so where that does not work."""
-    if session.logbook.unpushed():
-        sent = session.logbook.push()
-        if not sent.off_host:
-            terminal.warn(f"Not yet off-host: {session.logbook.unpushed()} entries ({sent.reason}). The next command tries again.")
+def exchange(session: Session) -> None:
+    """Send what is not yet off-host and take over what others sent; say so where that does not work."""
+    sent = session.logbook.push()
+    waiting = session.logbook.unpushed()
+    if waiting and not sent.off_host:
+        terminal.warn(f"Not yet off-host: {waiting} entries ({sent.reason}). The next command tries again.")

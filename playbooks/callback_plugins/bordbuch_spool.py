@@ -6,9 +6,11 @@ modules than ours are reduced to their status, so that no secret can follow.
 
 from __future__ import annotations
 
+import getpass
 import json
 import os
 import secrets
+import socket
 import subprocess
 import sys
 import time
@@ -70,6 +72,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]  # ansible-core brings
     def _begin_by_hand(self) -> None:
         now = datetime.now(UTC)
         change = os.environ["BORDBUCH_CHANGE"] = new_id(now)
+        os.environ |= {"BORDBUCH_USER": getpass.getuser(), "BORDBUCH_CONTROLLER": socket.gethostname()}
         self.folder = Path(os.environ.get("BORDBUCH_SPOOLS", ROOT / ".spool")) / change
         self.folder.mkdir(parents=True, mode=0o700)
         start = {
@@ -133,6 +136,13 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]  # ansible-core brings
         command = ROOT / ".venv" / "bin" / "invoke"
         if self.by_hand and not self.silent and command.exists():
             began = time.monotonic()
-            collect = [command, "--search-root", ROOT, "changes.collect", "--inventory", str(next(iter(context.CLIARGS["inventory"]), ""))]
+            collect = [
+                command,
+                "--search-root",
+                ROOT,
+                "changes.collect",
+                "--inventory",
+                str(next(iter(context.CLIARGS["inventory"]), "")),
+            ]
             subprocess.run(collect, timeout=300, check=False, stdin=subprocess.DEVNULL)
             self._display.vv(f"recorded in {time.monotonic() - began:.1f} s")

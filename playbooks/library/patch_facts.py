@@ -40,7 +40,7 @@ EXAMPLES = r"""
 - name: Plan
   patch_facts:
     selection: security
-    controller_epoch: "{{ now(utc=true).timestamp() }}"
+    controller_epoch: "{{ now().timestamp() }}"
 """
 
 RETURN = r"""

@@ -16,7 +16,7 @@ HOSTS = ("app1", "db1", "backup1")
 def inventory(hosts: tuple[str, ...] = HOSTS, **variables: Any) -> Inventory:
     """Return an inventory of *hosts*, db1 in the group database, with *variables* for all of them."""
     listing = {
-        "_meta": {"hostvars": {host: variables for host in hosts}},
+        "_meta": {"hostvars": dict.fromkeys(hosts, variables)},
         "all": {"children": ["ungrouped", "database"]},
         "ungrouped": {"hosts": [host for host in hosts if host != "db1"]},
         "database": {"hosts": [host for host in hosts if host == "db1"]},

@@ -19,7 +19,8 @@ FREEZE = {
 def test_a_freeze_refuses_its_categories_and_ends_by_itself() -> None:
     rules = inventory(freezes=[FREEZE]).policy
     refusal = policy.freeze(rules, "standard", NOW)
-    assert isinstance(refusal, Refused) and "party congress" in refusal.what
+    assert isinstance(refusal, Refused)
+    assert "party congress" in refusal.what
     assert policy.freeze(rules, "emergency", NOW) is None
     assert policy.freeze(rules, "standard", NOW + timedelta(hours=1)) is None
 

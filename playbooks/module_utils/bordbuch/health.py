@@ -43,7 +43,9 @@ def _command(check: dict[str, Any]) -> str:
 def _http(check: dict[str, Any]) -> str:
     wanted = int(check.get("status", 200))
     try:
-        with urllib.request.urlopen(check["http"], timeout=10) as answer:
+        if not check["http"].startswith(("http://", "https://")):
+            return "is no http or https address"
+        with urllib.request.urlopen(check["http"], timeout=10) as answer:  # noqa: S310  # the scheme was checked
             status = answer.status
     except urllib.error.HTTPError as error:
         status = error.code

@@ -29,7 +29,10 @@ def unit_name(change: str) -> str:
 
 
 def standing(change: str) -> str:
-    """Return how the unit of *change* stands: ``running``, ``done`` (a result is there), ``lost`` (it ended without one), ``none``."""
+    """Return how the unit of *change* stands.
+
+    ``running``; ``done``: a result is there; ``lost``: it ended without one; ``none``: it was never started.
+    """
     if (folder(change) / "result.json").exists():
         return "done"
     form = ["systemctl", "show", "-p", "LoadState,ActiveState", "--value", unit_name(change)]

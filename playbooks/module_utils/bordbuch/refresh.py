@@ -150,7 +150,11 @@ def _doubts(suite: str, release: dict[str, str]) -> tuple[str, str]:
     if _past(release.get("Valid-Until", "")):
         return "expired", f"valid until {release['Valid-Until']}"
     names = {release.get("Suite", ""), release.get("Codename", "")} - {""}
-    return ("answered", "") if suite in names or suite.endswith("/") or not names else ("failed", f"the suite is {' or '.join(sorted(names))} now")
+    return (
+        ("answered", "")
+        if suite in names or suite.endswith("/") or not names
+        else ("failed", f"the suite is {' or '.join(sorted(names))} now")
+    )
 
 
 def without_credentials(text: str) -> str:

@@ -23,7 +23,14 @@ def run(argv: list[str], seconds: float = 60, **options: object) -> subprocess.C
     """
     environment = {**os.environ, "LC_ALL": "C.UTF-8"}
     return subprocess.run(  # type: ignore[call-overload, no-any-return]  # options are passed on as they are
-        argv, text=True, capture_output=True, stdin=subprocess.DEVNULL, timeout=seconds, env=environment, **options
+        argv,
+        text=True,
+        capture_output=True,
+        stdin=subprocess.DEVNULL,
+        timeout=seconds,
+        env=environment,
+        check=False,
+        **options,
     )
 
 

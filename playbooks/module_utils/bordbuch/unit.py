@@ -10,6 +10,7 @@ import fnmatch
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -19,6 +20,9 @@ from pathlib import Path
 
 QUIET = ("apt-daily.service", "apt-daily-upgrade.service")
 """Units that would start package work of their own meanwhile."""
+
+NOT_KNOWN = "something unknown (needrestart is missing)"
+"""Stands among the services on old files where nobody can tell which they are."""
 
 ENVIRONMENT = {
     "DEBIAN_FRONTEND": "noninteractive",
@@ -83,7 +87,7 @@ def install(job: dict[str, list[str]], log: Path) -> dict[str, object]:
     command = apt_command(job["paths"], int(job["lock_seconds"]), simulate=False)  # type: ignore[arg-type]  # a number
     with os.fdopen(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "w") as output:
         done = subprocess.run(
-            command, stdout=output, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, env=ENVIRONMENT
+            command, stdout=output, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, env=ENVIRONMENT, check=False
         )
     lines = log.read_text(errors="replace").splitlines()
     complaint = [line for line in lines if re.match(r"(E:|dpkg: error|W: .*lock)", line)]
@@ -112,7 +116,11 @@ def restart(policy: str, exempt: list[str]) -> dict[str, object]:
     A service that was restarted counts as renewed, though a process in it may remain: the sessions of sshd end by themselves.
     """
     old = on_old_files()
-    chosen = [unit for unit in old if policy == "when-needed" and not any(fnmatch.fnmatch(unit, p) for p in exempt)]
+    chosen = [
+        unit
+        for unit in old
+        if policy == "when-needed" and not any(fnmatch.fnmatch(unit, p) for p in [*exempt, NOT_KNOWN])
+    ]
     renewed = [unit for unit in chosen if call(renewal(unit)).returncode == 0]
     again = on_old_files() if chosen else old
     return {"restarted": renewed, "still_on_old_files": [unit for unit in again if unit not in renewed]}
@@ -125,6 +133,8 @@ def renewal(unit: str) -> list[str]:
 
 def on_old_files() -> list[str]:
     """Return the services that needrestart finds running on files that are no longer there; it is only asked, never acts."""
+    if shutil.which("needrestart", path=ENVIRONMENT["PATH"]) is None:
+        return [NOT_KNOWN]
     answer = call(["needrestart", "-b", "-r", "l"], NEEDRESTART_SUSPEND="")
     return sorted(re.findall(r"^NEEDRESTART-SVC: (\S+)$", answer.stdout, re.M))
 
@@ -133,7 +143,7 @@ def call(argv: list[str], seconds: int = 300, **environment: str) -> subprocess.
     """Run *argv* with nobody to answer questions and return it finished, whatever its exit code."""
     variables = {key: value for key, value in (ENVIRONMENT | environment).items() if value}
     return subprocess.run(
-        argv, text=True, capture_output=True, stdin=subprocess.DEVNULL, env=variables, timeout=seconds
+        argv, text=True, capture_output=True, stdin=subprocess.DEVNULL, env=variables, timeout=seconds, check=False
     )
 
 

@@ -1,0 +1,1 @@
+"""Documentation that is made from what the programs read themselves."""

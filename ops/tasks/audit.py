@@ -1,0 +1,32 @@
+"""Whether the logbook is what it claims to be."""
+
+from pathlib import Path
+
+from invoke import Context
+
+from ops import terminal
+from ops.errors import Failed
+from ops.logbook.verify import audit as verify
+from ops.tasks.command import command
+from ops.tasks.work import INVENTORY, at_work
+
+
+@command(help={"json": "print what was found as JSON", "inventory": INVENTORY})
+def audit(c: Context, json: bool = False, inventory: str = "inventory/lab") -> None:
+    """Verify the whole logbook: signatures, keys, approvals, plans against what was applied, nothing missing or changed.
+
+    Example: invoke audit --json
+    """
+    terminal.quiet(json)
+    with at_work(Path(inventory)) as session, terminal.progress("Verifying the logbook"):
+        rules = dict[str, str](session.inventory.policy.approval)
+        found = verify(session.logbook, session.operators, rules=rules)
+    if json:
+        terminal.data(found.model_dump(mode="json"))
+    if found.findings:
+        terminal.table("Found", ("commit", "path", "what"), [(f.commit[:12], f.path, f.what) for f in found.findings])
+        raise Failed(f"the logbook has {len(found.findings)} findings", next_step="look at each commit with git show")
+    terminal.say(
+        f"{found.changes} changes in {found.commits} signed commits, {found.off_host} of them received off-host "
+        f"({found.remote}): nothing missing, nothing changed."
+    )
