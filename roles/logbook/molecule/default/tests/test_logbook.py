@@ -36,6 +36,6 @@ def test_signatures_of_who_left_count_until_their_keys_end(host: Host) -> None:
 
 def test_the_account_reads_its_repository_and_no_more(host: Host) -> None:
     with host.sudo("logbook"):
-        assert host.run("git -C %s for-each-ref", REPOSITORY).rc == 0
+        assert host.run("git -c safe.directory=%s -C %s for-each-ref", REPOSITORY, REPOSITORY).rc == 0
         assert host.run("touch %s/hooks/update", REPOSITORY).rc != 0
         assert host.run("touch %s/config", REPOSITORY).rc != 0
