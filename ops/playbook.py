@@ -8,9 +8,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 from ops.errors import Failed
@@ -30,7 +29,7 @@ class Playbook:
     spool: Path
     variables: dict[str, Any]
     limit: str = ""
-    environment: Mapping[str, str] = MappingProxyType({})
+    environment: Mapping[str, str] = field(default_factory=dict)
     """What else the playbook finds in its environment: never a secret."""
 
     def command(self) -> list[str]:

@@ -66,6 +66,6 @@ def _git(*arguments: str) -> str:
     environment = {**os.environ, "GIT_OPTIONAL_LOCKS": "0"}
     command = ["git", "-C", str(ROOT), *arguments]
     done = subprocess.run(
-        command, capture_output=True, text=True, timeout=30, env=environment, stdin=subprocess.DEVNULL
+        command, capture_output=True, text=True, timeout=30, env=environment, stdin=subprocess.DEVNULL, check=False
     )
     return done.stdout.strip() if done.returncode == 0 else ""

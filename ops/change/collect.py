@@ -41,7 +41,9 @@ def _killed(session: Session) -> Iterator[Record]:
 
 
 def _belongs(session: Session, start: Path) -> bool:
-    return str(session.inventory.path.resolve()) in json.loads(start.read_text())["inventory"]
+    meta = json.loads(start.read_text())
+    here = (str(session.inventory.path.resolve()), os.environ.get("BORDBUCH_LAB", ""))
+    return here[0] in meta["inventory"] and here[1] == meta["lab"]
 
 
 def _alive(start: Path) -> bool:
@@ -132,4 +134,6 @@ def _host_state(events: list[Event], ended: bool) -> HostResult:
     bad = next((event for event in events if event.status in BAD), None)
     if bad:
         return HostResult(state="failed" if bad.status == "failed" else "unreachable", reason=bad.task)
+    if not any(event.status in ("ok", "changed") for event in events):
+        return HostResult(state="not-begun", reason="nothing applied to it")
     return HostResult(state="verified" if ended else "interrupted")

@@ -14,6 +14,7 @@ class Archives(Model):
     kept_back: tuple[Named, ...]
     holds: tuple[Named, ...]
     other_updates: int
+    staging: bool
     not_staged: tuple[str, ...]
     advisories: dict[str, tuple[str, ...]]
     configuration_files: tuple[ConfigurationFile, ...]

@@ -77,7 +77,7 @@ def _judge_archives(facts: HostFacts, archives: Archives) -> tuple[Verdict, list
         return "end-of-life", reasons
     if silent or not archives.sources:
         return "unknown", reasons or ["the host has no package source"]
-    if archives.not_staged and archives.packages and any(": " in entry for entry in archives.not_staged):
+    if archives.not_staged and archives.staging:
         return "unknown", [f"not downloaded: {entry}" for entry in archives.not_staged]
     full = [space for space in archives.space if space.free_bytes < space.needed_bytes]
     if full:

@@ -19,7 +19,7 @@ def audit(c: Context, json: bool = False, inventory: str = "inventory/lab") -> N
     """
     terminal.quiet(json)
     with at_work(Path(inventory)) as session, terminal.progress("Verifying the logbook"):
-        rules = dict[str, str](session.inventory.policy.approval)
+        rules = {str(category): str(rule) for category, rule in session.inventory.policy.approval.items()}
         found = verify(session.logbook, session.operators, rules=rules)
     if json:
         terminal.data(found.model_dump(mode="json"))

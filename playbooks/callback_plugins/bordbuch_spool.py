@@ -81,6 +81,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]  # ansible-core brings
             "playbook": Path(context.CLIARGS["args"][0]).name,
             "inventory": [str(Path(source).resolve()) for source in context.CLIARGS["inventory"] or ()],
             "limit": context.CLIARGS.get("subset") or "",
+            "lab": os.environ.get("BORDBUCH_LAB", ""),
             "pid": os.getpid(),
         }
         (self.folder / "start.json").write_text(json.dumps(start, sort_keys=True), encoding="utf-8")

@@ -88,11 +88,11 @@ def ask_archives(parameters: dict[str, Any]) -> dict[str, Any]:
 
     listener, complaint = refresh.refresh(parameters["lock_seconds"])
     resolver = resolve.Resolver()
-    candidates = resolver.targets(parameters["selection"])
+    pending, candidates = len(resolver.upgradable()), resolver.targets(parameters["selection"])
     kept_back = resolver.solve([pair for pair in candidates if not resolve.is_held(pair[0])])
     rows = resolver.changes()
     growth, largest, to_download = resolver.growth()
-    missing = staged.download(resolver, parameters["lock_seconds"]) if parameters["stage"] and rows else []
+    missing = staged.download(resolver, rows, parameters["lock_seconds"]) if parameters["stage"] and rows else []
     names = {(str(row["name"]), str(row["architecture"])) for row in rows}
     return {
         "sources": refresh.sources(listener, complaint),
@@ -104,7 +104,8 @@ def ask_archives(parameters: dict[str, Any]) -> dict[str, Any]:
             for package, version in candidates
             if resolve.is_held(package)
         ],
-        "other_updates": len(resolver.upgradable()) - len(candidates),
+        "other_updates": pending - len(candidates),
+        "staging": parameters["stage"],
         "not_staged": missing if parameters["stage"] else [str(row["file"]) for row in rows],
         "advisories": staged.advisories(rows, resolver.source_versions())
         if parameters["stage"] and not missing

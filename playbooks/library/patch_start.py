@@ -96,7 +96,7 @@ def attempt(change: str, parameters: dict[str, Any]) -> list[str]:
     except refresh.Busy as busy:
         return [f"busy: {busy}"]
     known = state.packages()
-    reasons = job.objections(parameters["packages"], known)
+    reasons = job.objections(change, parameters["packages"], known)
     if not reasons:
         job.remember(change, known)
         options = {key: parameters[key] for key in ("restart", "restart_except", "lock_seconds")}

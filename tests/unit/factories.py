@@ -67,6 +67,7 @@ def archives(*packages: PackageChange, **changes: Any) -> Archives:
         "kept_back": (),
         "holds": (),
         "other_updates": 0,
+        "staging": True,
         "not_staged": (),
         "advisories": {package.name: ("CVE-2026-1234",) for package in packages},
         "configuration_files": (),

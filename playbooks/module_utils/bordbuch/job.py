@@ -81,9 +81,10 @@ def present(known: dict[str, dict[str, str]], key: str) -> str | None:
     return package["version"] if package and package["status"][1:] == "i " else None
 
 
-def simulated(rows: list[dict[str, Any]]) -> list[str]:
+def simulated(change: str, rows: list[dict[str, Any]]) -> list[str]:
     """Return how apt, asked now, would do another thing with the approved files than was approved; empty if it would not."""
-    answer = state.run(unit.apt_command(paths(rows), 30, simulate=True), 120)
+    command = unit.apt_command(paths(rows), 30, unit.empty_lists(folder(change)), simulate=True)
+    answer = state.run(command, 120)
     if answer.returncode:
         return [f"apt refuses: {' '.join(answer.stderr.split())[-300:]}"]
     would = {(match["name"], match["arch"], match["version"]) for match in _INST.finditer(answer.stdout)}
@@ -100,9 +101,9 @@ def paths(rows: list[dict[str, Any]]) -> list[str]:
     return [str(ARCHIVES / str(row["file"])) for row in rows]
 
 
-def objections(rows: list[dict[str, Any]], known: dict[str, dict[str, str]]) -> list[str]:
+def objections(change: str, rows: list[dict[str, Any]], known: dict[str, dict[str, str]]) -> list[str]:
     """Return why *rows* must not be applied to this host as it is now; the cheap questions first."""
-    return differences(rows, known) or wrong_files(rows) or simulated(rows)
+    return differences(rows, known) or wrong_files(rows) or simulated(change, rows)
 
 
 def remember(change: str, known: dict[str, dict[str, str]]) -> None:
@@ -129,11 +130,7 @@ def launch(change: str, rows: list[dict[str, Any]], options: dict[str, Any]) -> 
     program = folder(change) / "unit.py"
     source = sys.modules[unit.__name__].__loader__.get_source(unit.__name__)  # type: ignore[union-attr]  # of the module's archive
     program.write_text(source)
-    before = state.read(folder(change) / "before.json") or {}
-    known = {f"{row['name']}:{row['architecture']}" for row in rows}
-    new = {f"{row['name']}:{row['architecture']}" for row in rows if row["from_version"] is None}
-    automatic = sorted(known & set(before["automatic"]) | new)  # type: ignore[call-overload]  # a list of names
-    state.write_durably(folder(change) / "job.json", {"paths": paths(rows), "automatic": automatic, **options})
+    state.write_durably(folder(change) / "job.json", {"paths": paths(rows), **options})
     properties = ["Type=oneshot", f"ExecStopPost=-/usr/bin/systemctl unmask --runtime {' '.join(unit.QUIET)}"]
     answer = state.run(
         [

