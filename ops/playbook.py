@@ -20,6 +20,9 @@ _TIED = ("setpriv", "--pdeathsig", "TERM")
 """Ends ansible-playbook with its controller, however that dies: nobody would stop its next wave."""
 
 
+PROGRAM = "ansible-playbook"
+
+
 @dataclass(frozen=True)
 class Playbook:
     """One run of a playbook: its name below ``playbooks/``, the inventory, extra variables, where its events go."""
@@ -36,7 +39,7 @@ class Playbook:
         """Return the command line; a person can run the same."""
         limit = ["--limit", self.limit] if self.limit else []
         variables = ["--extra-vars", f"@{self.spool / 'variables.json'}"] if self.variables else []
-        return ["ansible-playbook", "-i", str(self.inventory), *limit, *variables, str(ROOT / "playbooks" / self.name)]
+        return [PROGRAM, "-i", str(self.inventory), *limit, *variables, str(ROOT / "playbooks" / self.name)]
 
     def shown(self) -> str:
         """Return the command line as text for a shell."""

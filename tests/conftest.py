@@ -35,7 +35,8 @@ def lab() -> Iterator[Lab]:
     ends with this process, however that ends.
     """
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("BORDBUCH_LAB", os.environ.get("BORDBUCH_LAB", ".lab-test"))
+        name = os.environ.get("BORDBUCH_LAB", ".lab-test")
+        patch.setenv("BORDBUCH_LAB", f"{name}-{worker}" if (worker := os.environ.get("PYTEST_XDIST_WORKER")) else name)
         started = Lab.here()
         with only_run(started):
             started.down()

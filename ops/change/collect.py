@@ -14,7 +14,7 @@ from ops.change import run as change
 from ops.change.session import ROOT, Session
 from ops.logbook.files import events_bytes, file_bytes
 from ops.logbook.model import Event, HostResult, Record, Start
-from ops.playbook import Playbook, read_events
+from ops.playbook import PROGRAM, Playbook, read_events
 from ops.request import command_line, new_id
 
 BAD = ("failed", "unreachable")
@@ -54,7 +54,7 @@ def _alive(start: Path) -> bool:
 
 def _collected(session: Session, spool: Path) -> Record:
     meta = json.loads((spool / "start.json").read_text())
-    words = ["ansible-playbook", meta["playbook"], *(["--limit", meta["limit"]] if meta["limit"] else [])]
+    words = [PROGRAM, meta["playbook"], *(["--limit", meta["limit"]] if meta["limit"] else [])]
     start = _start(session, meta["id"], datetime.fromisoformat(meta["time"]), shlex.join(words))
     known = session.logbook.read(start.id).record if session.logbook.files(start.id) else None
     record = known or _end(session, start, f"{meta['playbook']} by hand", read_events(spool)[0])

@@ -6,6 +6,7 @@ from invoke import Context
 
 from ops import terminal
 from ops.errors import Failed
+from ops.logbook.verify import Audit
 from ops.logbook.verify import audit as verify
 from ops.tasks.command import command
 from ops.tasks.work import INVENTORY, at_work
@@ -23,9 +24,19 @@ def audit(c: Context, json: bool = False, inventory: str = "inventory/lab") -> N
         found = verify(session.logbook, session.operators, rules=rules)
     if json:
         terminal.data(found.model_dump(mode="json"))
-    if found.findings:
-        terminal.table("Found", ("commit", "path", "what"), [(f.commit[:12], f.path, f.what) for f in found.findings])
-        raise Failed(f"the logbook has {len(found.findings)} findings", next_step="look at each commit with git show")
+    report(found)
+
+
+def report(found: Audit) -> None:
+    """Say what the audit found.
+
+    Raises:
+        Failed: it found something.
+    """
+    if not found.good:
+        rows = [(finding.commit[:12], finding.path, finding.what) for finding in found.findings]
+        terminal.table("Found", ("commit", "path", "what"), rows)
+        raise Failed(f"the logbook has {len(rows)} findings", next_step="look at each commit with git show")
     terminal.say(
         f"{found.changes} changes in {found.commits} signed commits, {found.off_host} of them received off-host "
         f"({found.remote}): nothing missing, nothing changed."

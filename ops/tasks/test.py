@@ -42,8 +42,9 @@ CHECKS = (
     Step("ansible", ("ansible-lint", "--offline"), "host"),
 )
 TESTS = (
-    Step("unit", ("pytest", "-q", "tests/unit")),
-    Step("lab", ("pytest", "-q", "--durations=10", "tests/lab", "tests/faults"), "host"),
+    Step("unit", ("pytest", "-q", "-n2", "tests/unit")),
+    Step("lab", ("pytest", "-q", "tests/lab"), "host"),
+    Step("faults", ("pytest", "-q", "-n2", "--dist=worksteal", "tests/faults"), "host"),
 )
 
 
