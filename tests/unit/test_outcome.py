@@ -22,7 +22,7 @@ CLOSED = result(
     checks=[{"name": "health", "passed": False, "detail": "status 503"}],
     package_states={"openssl:amd64": "installed"},
 )
-FREED = result("app1", "change_unlock", "changed")
+FREED = result("app1", "change_lock", "changed")
 
 
 @pytest.mark.parametrize(
