@@ -124,8 +124,8 @@ def outcome(events: tuple[Event, ...]) -> Literal["verified", "failed", "interru
 
 
 def host_states(events: tuple[Event, ...]) -> dict[str, HostResult]:
-    """Return the state of each host that took part."""
-    hosts = dict.fromkeys(event.host for event in events if event.host)
+    """Return the state of each host that took part; one where every task was skipped did not."""
+    hosts = dict.fromkeys(event.host for event in events if event.host and event.status != "skipped")
     ended = any(event.type == "end" for event in events)
     return {host: _host_state([event for event in events if event.host == host], ended) for host in hosts}
 
@@ -134,6 +134,4 @@ def _host_state(events: list[Event], ended: bool) -> HostResult:
     bad = next((event for event in events if event.status in BAD), None)
     if bad:
         return HostResult(state="failed" if bad.status == "failed" else "unreachable", reason=bad.task)
-    if not any(event.status in ("ok", "changed") for event in events):
-        return HostResult(state="not-begun", reason="nothing applied to it")
     return HostResult(state="verified" if ended else "interrupted")
