@@ -48,5 +48,16 @@ def test_audit_names_what_was_tampered_with(site: MakeSite) -> None:
     Path(record).write_text(forged)
     assert "record.json" in here.invoke("audit", code=1)
     git(here, "checkout", "--", ".")
-    git(here, "-c", "user.name=anna", "-c", "user.email=anna@bordbuch.invalid", "commit", "-q", "--allow-empty", "-m", "x")
+    git(
+        here,
+        "-c",
+        "user.name=anna",
+        "-c",
+        "user.email=anna@bordbuch.invalid",
+        "commit",
+        "-q",
+        "--allow-empty",
+        "-m",
+        "x",
+    )
     assert "not signed" in here.invoke("audit", code=1)
