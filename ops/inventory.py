@@ -76,6 +76,7 @@ class HostPolicy(Model):
 
     reboot: Reboot = "when-needed"
     automatic_updates: Literal["off", "security-nightly"] = "off"
+    hold_reasons: dict[str, str] = Field(default_factory=dict)
     ssh_arguments: str = ""
 
 
@@ -172,6 +173,7 @@ def _policy(shared: Mapping[str, Any], groups: Mapping[str, Any]) -> Policy:
 def _host_policy(variables: Mapping[str, Any]) -> HostPolicy:
     names = {
         "patch_reboot": "reboot",
+        "patch_hold_reasons": "hold_reasons",
         "automatic_updates": "automatic_updates",
         "ansible_ssh_common_args": "ssh_arguments",
     }

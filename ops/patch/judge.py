@@ -3,7 +3,8 @@
 from datetime import UTC, date, datetime
 from typing import Literal
 
-from ops.logbook.model import Observations
+from ops.inventory import HostPolicy
+from ops.logbook.model import Named, Observations
 from ops.patch.facts import Archives, HostFacts
 
 CLOCK_SECONDS = 30
@@ -18,15 +19,15 @@ END_OF_SUPPORT = {"bookworm": date(2028, 6, 30), "trixie": date(2030, 6, 30)}
 Verdict = Literal["current", "pending", "unknown", "needs-repair", "end-of-life", "busy"]
 
 
-def observe(facts: HostFacts, automatic_updates: str) -> Observations:
-    """Return what *facts* mean, with *automatic_updates* as the inventory wants them (``off``, ``security-nightly``)."""
+def observe(facts: HostFacts, policy: HostPolicy) -> Observations:
+    """Return what *facts* mean, against the *policy* that the inventory has for the host."""
     verdict, reasons = judge(facts)
     archives = facts.archives
     seen = (
         {
             "lists_age_seconds": max(0, facts.checked_epoch - archives.lists_epoch),
             "sources": archives.sources,
-            "holds": archives.holds,
+            "holds": tuple(_with_reason(hold, policy) for hold in archives.holds),
             "kept_back": archives.kept_back,
             "space": archives.space,
             "staged": not archives.not_staged,
@@ -49,9 +50,15 @@ def observe(facts: HostFacts, automatic_updates: str) -> Observations:
         kernel_newest=facts.kernel_newest,
         end_of_life=str(END_OF_SUPPORT.get(facts.release, "")),
         automatic_updates=facts.automatic_updates,
-        warnings=tuple(warnings(facts, automatic_updates)),
+        warnings=tuple(warnings(facts, policy.automatic_updates)),
         **seen,
     )
+
+
+def _with_reason(hold: Named, policy: HostPolicy) -> Named:
+    """Return *hold* with the reason that ``patch_hold_reasons`` gives; dpkg keeps none, and not since when it holds."""
+    reason = policy.hold_reasons.get(hold.name.partition(":")[0], "no reason in the inventory")
+    return Named(name=hold.name, detail=f"{hold.detail}, {reason}")
 
 
 def judge(facts: HostFacts) -> tuple[Verdict, list[str]]:

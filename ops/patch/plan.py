@@ -28,7 +28,7 @@ def make_plan(
         unreachable: hosts that did not answer, with the reason.
         missed_before: hosts that the last change did not reach; they go first.
     """
-    observations = {name: observe(fact, inventory.hosts[name].automatic_updates) for name, fact in facts.items()}
+    observations = {name: observe(fact, inventory.hosts[name]) for name, fact in facts.items()}
     pending = [name for name in inventory.hosts if name in facts and observations[name].verdict == "pending"]
     actions = Actions(
         kind="patch",

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ops.inventory import HostPolicy
 from ops.logbook.model import Named, Plan, Source, Space
 from ops.patch.facts import Obstacle
 from ops.patch.judge import observe
@@ -46,7 +47,7 @@ def source(state: str, **fields: object) -> Source:
     ],
 )
 def test_a_host_is_current_only_with_proof(seen: object, verdict: str, words: str) -> None:
-    observed = observe(seen, "off")  # type: ignore[arg-type]  # parametrized
+    observed = observe(seen, HostPolicy())  # type: ignore[arg-type]  # parametrized
     assert (observed.verdict, words in " ".join(observed.reasons)) == (verdict, True)
 
 
@@ -58,7 +59,7 @@ def test_what_does_not_stop_a_plan_is_warned_of() -> None:
         failed_units=("foo.service",),
         archives=archives(sources=(source("answered", valid_until=NOW + timedelta(days=1)),)),
     )
-    warnings = " ".join(observe(seen, "off").warnings)
+    warnings = " ".join(observe(seen, HostPolicy()).warnings)
     for words in ("-90 s off", "6.1.0-2-amd64", "security-nightly", "foo.service has failed", "valid until 2026-11-26"):
         assert words in warnings
 
@@ -96,3 +97,10 @@ def test_every_host_is_in_exactly_one_wave(names: list[str], sizes: list[object]
 
 def test_a_plan_survives_its_file() -> None:
     assert Plan.model_validate_json(plan().model_dump_json()) == plan()
+
+
+def test_a_hold_is_shown_with_the_inventorys_reason_or_that_there_is_none() -> None:
+    seen = facts(archives=archives(holds=(Named(name="linux-image-amd64:amd64", detail="1 → 2"),)))
+    assert observe(seen, HostPolicy()).holds[0].detail == "1 → 2, no reason in the inventory"
+    reasons = {"linux-image-amd64": "driver breaks, until 2026-12-01, anna"}
+    assert observe(seen, HostPolicy(hold_reasons=reasons)).holds[0].detail.endswith("until 2026-12-01, anna")
