@@ -7,7 +7,7 @@ import time
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.bordbuch import job, lock, state
+from ansible.module_utils.bordbuch import job, lock
 
 DOCUMENTATION = r"""
 module: change_lock
@@ -56,17 +56,6 @@ def take(parameters: dict[str, Any]) -> dict[str, Any] | None:
     return lock.take({**{key: parameters[key] for key in ("change", "operator", "controller")}, "since": since})
 
 
-def free(change: str) -> dict[str, Any] | None:
-    """Free the lock and end the unit that only keeps the result; leave both where package work still runs."""
-    held = lock.holder()
-    of = change or str((held or {}).get("change", ""))
-    if of and job.standing(of) == "running":
-        return None
-    if change:
-        state.run(["systemctl", "stop", job.unit_name(change)])
-    return lock.free(change or None)
-
-
 def main() -> None:
     """Run as an Ansible module."""
     module = AnsibleModule(
@@ -82,7 +71,7 @@ def main() -> None:
     if module.check_mode:
         module.exit_json(changed=(lock.holder() is None) == (wanted == "present"), bordbuch={"lock": lock.holder()})
     if wanted == "absent":
-        freed = free(change)
+        freed = job.release(change)
         module.exit_json(changed=freed is not None, bordbuch={"lock": freed})
     other = take(module.params)
     if other:

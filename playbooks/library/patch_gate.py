@@ -29,6 +29,10 @@ options:
     description: Whether a reboot was to happen.
     type: bool
     default: false
+  free:
+    description: Whether the host's lock is freed once it was looked at.
+    type: bool
+    default: true
   health:
     description: The host's own checks; each has a name and one of C(command), C(http), C(tcp), C(sql).
     type: list
@@ -154,6 +158,7 @@ def main() -> None:
             "change": {"type": "str", "required": True},
             "packages": {"type": "list", "elements": "dict", "required": True},
             "rebooted": {"type": "bool", "default": False},
+            "free": {"type": "bool", "default": True},
             "health": {"type": "list", "elements": "dict", "default": []},
         },
         supports_check_mode=True,
@@ -161,6 +166,8 @@ def main() -> None:
     if module.check_mode:  # nothing was started that could be looked at
         module.exit_json(changed=False, bordbuch={"checks": []})
     outcome = gate(module.params)
+    if module.params["free"]:
+        job.release(module.params["change"])
     closed = [f"{row['name']}: {row['detail']}" for row in outcome["checks"] if not row["passed"]]
     if closed:
         module.fail_json(msg="; ".join(closed), bordbuch=outcome)

@@ -40,11 +40,17 @@ bordbuch:
 """
 
 
+ASK_SECONDS = 5
+"""How often systemd is asked whether the unit still runs; in between a look at the result file suffices, at no cost."""
+
+
 def wait(change: str, seconds: float) -> dict[str, Any]:
     """Return the result of *change*, or how it stands after *seconds*."""
-    limit = time.monotonic() + seconds
+    limit, path = time.monotonic() + seconds, job.folder(change) / "result.json"
     while (standing := job.standing(change)) == "running" and time.monotonic() < limit:
-        time.sleep(0.3)
+        pause = time.monotonic() + ASK_SECONDS
+        while not path.exists() and time.monotonic() < min(pause, limit):
+            time.sleep(0.2)
     before = state.read(job.folder(change) / "before.json") or {}
     result = state.read(job.folder(change) / "result.json") or {}
     return {

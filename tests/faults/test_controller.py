@@ -45,7 +45,7 @@ def test_killed_while_packages_change_the_next_command_adopts_the_work(site: Mak
 def test_killed_at_the_gate_nothing_is_done_twice(site: MakeSite) -> None:
     here = site(scenarios.security_update(), "app1", patch_health=[{"name": "slow", "command": ["sleep", "5"]}])
     running = here.begin("patch", "--yes")
-    until(lambda: spooled(here, "Compare the host with the plan"))
+    until(lambda: spooled(here, "Compare the host with the plan, free its lock"))
     kill(running)
     finished(here, "app1")
 

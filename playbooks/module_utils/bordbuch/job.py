@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from ansible.module_utils.bordbuch import state, unit
+from ansible.module_utils.bordbuch import lock, state, unit
 from ansible.module_utils.bordbuch.staged import ARCHIVES, wrong_files
 
 _INST = re.compile(r"^Inst (?P<name>[^\s:]+)\S* (?:\[[^\]]+\] )?\((?P<version>\S+) .*?\[(?P<arch>\w+)\]\)", re.M)
@@ -148,3 +148,16 @@ def reboot_reasons(still_on_old_files: list[str]) -> list[str]:
     running, newest = state.kernel_running(), state.kernel_newest()
     kernel = [f"runs kernel {running}, newest is {newest}"] if newest not in ("", running) else []
     return kernel + [f"{name} runs on old files" for name in still_on_old_files if name in REBOOT_ONLY]
+
+
+def release(change: str) -> dict[str, object] | None:
+    """Free the host's lock and end the unit that only keeps the result; leave both where package work still runs.
+
+    Returns who held the lock, None where nothing was freed. An empty *change* frees whoever's lock it is.
+    """
+    of = change or str((lock.holder() or {}).get("change", ""))
+    if of and standing(of) == "running":
+        return None
+    if change:
+        state.run(["systemctl", "stop", unit_name(change)])
+    return lock.free(change or None)
