@@ -12,7 +12,7 @@ from tests.cases.situations import RELEASES, SITUATIONS
 
 PROGRAMS = {"__init__.py", "README.md", "capture.py", "case.py", "fixed.py", "situations.py"}
 OF_A_MACHINE = re.compile(
-    r"/work/|/tmp/(?!payload|signature)|/root/|/usr/local/|\b(?!192\.0\.2\.|127\.0\.0\.)(?:\d{1,3}\.){3}\d{1,3}\b(?![-+.~])"
+    r"/home/|/tmp/(?!payload|signature)|/root/|/usr/local/|\b(?!192\.0\.2\.|127\.0\.0\.)(?:\d{1,3}\.){3}\d{1,3}\b(?![-+.~])"
     r"|PRIVATE KEY|https?://(?!archive\.test/|192\.0\.2\.)"
 )
 BOOT_ID = re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b")
