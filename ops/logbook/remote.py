@@ -62,7 +62,7 @@ class Remote:
         done = self.git.attempt("push", "--porcelain", "--no-verify", "origin", f"{commit}:{MAIN}", limit_seconds=120)
         if done.code == 0:
             return Push(state="pushed", count=count)
-        if "[rejected]" in done.text or "fetch first" in done.text:
+        if "[rejected]" in done.text or "but expected" in done.err:
             return Push(state="overtaken", reason="another laptop pushed at the same time")
         if "[remote rejected]" in done.text:
             return Push(state="refused", reason=_words(done.err) or done.text)
