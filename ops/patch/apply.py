@@ -1,6 +1,7 @@
 """A plan carried out, or one that was begun carried on: in waves, with its record."""
 
 from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -85,15 +86,32 @@ def conclude(session: Session, plan: Plan) -> Record | None:
 
 
 def seconds(plan: Plan, files: ChangeFiles) -> dict[str, int]:
-    """Return the measured seconds of the phases, all runs together.
+    """Return the measured seconds of the phases, all runs together, without the time between them.
 
     ``plan`` holds the staging; in ``window`` hosts are touched; ``verify`` is the last gate.
     """
-    work = [event.time for event in files.events if event.action in (outcome.START, outcome.WAIT)]
-    gates = [event.time for event in files.events if event.action == outcome.GATE]
     planned = max((seen.checked for seen in plan.observations.values()), default=plan.request.time)
+    spans = [run_seconds(events) for events in by_run(files)]
     return {
         "plan": max(0, int((planned - plan.request.time).total_seconds())),
-        "window": int((work[-1] - work[0]).total_seconds()) if work else 0,
-        "verify": int((gates[-1] - work[-1]).total_seconds()) if gates and work else 0,
+        "window": sum(window for window, _verify in spans),
+        "verify": sum(verify for _window, verify in spans),
     }
+
+
+def by_run(files: ChangeFiles) -> list[list[Event]]:
+    """Return the events of each run; a run begins with its start."""
+    begins = [start.time for start in files.starts]
+    ends = [*begins[1:], datetime.max.replace(tzinfo=UTC)]
+    spans = zip(begins, ends, strict=True)
+    return [[event for event in files.events if begin <= event.time < end] for begin, end in spans]
+
+
+def run_seconds(events: Iterable[Event]) -> tuple[int, int]:
+    """Return for one run how long hosts were touched and how long the look at them took; 0 where none was touched."""
+    done = [event for event in events if event.status in ("ok", "changed", "failed")]
+    started = [event.time for event in done if event.action == outcome.START and event.status != "failed"]
+    waited = [event.time for event in done if event.action == outcome.WAIT]
+    gates = [event.time for event in done if event.action == outcome.GATE]
+    window = int((max([*started, *waited]) - min(started)).total_seconds()) if started else 0
+    return window, max(0, int((max(gates) - max([*started, *waited])).total_seconds())) if gates and started else 0

@@ -64,7 +64,7 @@ def _with_reason(hold: Named, policy: HostPolicy) -> Named:
 def judge(facts: HostFacts) -> tuple[Verdict, list[str]]:
     """Return the verdict and its reasons; the first obstacle that stands in the way decides."""
     if facts.leftovers or facts.unfinished:
-        return "needs-repair", [f"dpkg was interrupted: {name}" for name in facts.leftovers] + [
+        return "needs-repair", [f"dpkg was interrupted: /var/lib/dpkg/updates/{name}" for name in facts.leftovers] + [
             f"{package.name} is {package.detail}, not installed" for package in facts.unfinished
         ]
     if facts.archives is None:

@@ -163,7 +163,13 @@ def confirm(purpose: str, count: int, yes: bool) -> None:
 
 
 def file_request(session: Session, plan: Plan) -> None:
-    """Record *plan* so that another operator can approve it."""
+    """Record *plan* so that another operator can approve it.
+
+    Raises:
+        BadInput: it does nothing, so that there is nothing to approve.
+    """
+    if not plan.actions.hosts:
+        raise BadInput("the plan changes nothing, so there is nothing to approve", left="nothing was recorded")
     change.record_plan(session, plan)
     terminal.say(f"Filed. Another operator runs: invoke patch.approve {plan.request.id} --reason …")
 
