@@ -31,12 +31,17 @@ def report(found: Audit) -> None:
     """Say what the audit found.
 
     Raises:
-        Failed: it found something.
+        Failed: it found something, or could not compare with the off-host repository.
     """
     if not found.good:
         rows = [(finding.commit[:12], finding.path, finding.what) for finding in found.findings]
         terminal.table("Found", ("commit", "path", "what"), rows)
         raise Failed(f"the logbook has {len(rows)} findings", next_step="look at each commit with git show")
+    if found.remote not in ("checked", "none"):
+        raise Failed(
+            f"nothing was found in {found.commits} commits here, but the off-host repository was {found.remote}",
+            next_step="run it again when its host answers",
+        )
     terminal.say(
         f"{found.changes} changes in {found.commits} signed commits, {found.off_host} of them received off-host "
         f"({found.remote}): nothing missing, nothing changed."
