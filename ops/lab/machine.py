@@ -103,7 +103,7 @@ class Machine:
     @contextmanager
     def _alone(self) -> Iterator[None]:
         """Let no second command change this lab meanwhile. The lock is on the folder, so that no file is left."""
-        self.files.state.mkdir(exist_ok=True)
+        self.files.state.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(self.files.state, os.O_RDONLY | os.O_DIRECTORY)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)

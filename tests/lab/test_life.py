@@ -1,6 +1,7 @@
 """A lab's life: it boots, is found again, reboots, ends, and leaves nothing, however it ends."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -109,6 +110,13 @@ def test_keys_and_logbook_survive_down(other: Lab) -> None:
     other.down()
     assert sorted(path.name for path in other.state.iterdir()) == ["cp", "keys", "logbook"]
     assert {path.name for path in other.keys.iterdir()} >= {"lab", "anna", "anna.pub", "bert", "bert.pub"}
+
+
+def test_down_leaves_nothing_though_the_checkout_was_deleted(other: Lab) -> None:
+    other.up(ONE)
+    shutil.rmtree(other.state.parent)
+    other.down()
+    assert traces(other) == []
 
 
 def test_nothing_survives_its_supervisor(other: Lab) -> None:
