@@ -44,6 +44,7 @@ def failing(name: str, version: str, **more: Any) -> Package:
 
 def reading(name: str, version: str, **more: Any) -> Package:
     """Return a package whose postinst waits for a line from the terminal or whatever else its input is."""
+    # End of input is an answer, too: the package must not fail for want of a terminal.
     return Package(name, version, scripts={"postinst": "printf 'Go on? '; read -r answer || true"}, **more)
 
 
@@ -52,6 +53,7 @@ def asking(name: str, version: str, **more: Any) -> Package:
     load = ". /usr/share/debconf/confmodule\n"
     scripts = {
         "templates": f"Template: {name}/go\nType: boolean\nDefault: false\nDescription: Go on?\n Of the tests.\n",
+        # debconf says 30 for a question that it does not show, which is no failure (debconf-devel(7)).
         "config": load + f"db_input critical {name}/go || true\ndb_go || true",
         "postinst": load + f'db_get {name}/go\necho "$RET" >/var/lib/{name}.answer',
     }
