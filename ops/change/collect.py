@@ -57,7 +57,9 @@ def _collected(session: Session, spool: Path) -> Record:
     words = [PROGRAM, meta["playbook"], *(["--limit", meta["limit"]] if meta["limit"] else [])]
     start = _start(session, meta["id"], datetime.fromisoformat(meta["time"]), shlex.join(words))
     known = session.logbook.read(start.id).record if session.logbook.files(start.id) else None
-    record = known or _end(session, start, f"{meta['playbook']} by hand", read_events(spool)[0])
+    ran = meta.get("operator", "")
+    requester = ran if ran in session.operators.names() else session.operator
+    record = known or _end(session, start, f"{meta['playbook']} by hand", read_events(spool)[0], requester)
     shutil.rmtree(spool)
     return record
 
@@ -92,8 +94,11 @@ def _start(session: Session, identifier: str, began: datetime, command: str) -> 
     )
 
 
-def _end(session: Session, start: Start, reason: str, events: Iterable[Event]) -> Record:
-    """Record how a run without a plan ended: its events, the state of each host, and its start if that is not there yet."""
+def _end(session: Session, start: Start, reason: str, events: Iterable[Event], requester: str = "") -> Record:
+    """Record how a run without a plan ended: its events, the state of each host, and its start if that is not there yet.
+
+    Whoever records it signs it; *requester* is who ran it, if that was another.
+    """
     seen = tuple(events)
     record = Record(
         id=start.id,
@@ -102,7 +107,7 @@ def _end(session: Session, start: Start, reason: str, events: Iterable[Event]) -
         reason=reason,
         outcome=outcome(seen),
         digest=None,
-        requester=session.operator,
+        requester=requester or start.operator,
         operator=session.operator,
         controller=start.controller,
         started=start.time,

@@ -1,14 +1,15 @@
 """What a person decides about a change without carrying it out: approve, reject, close, unlock."""
 
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Literal
 
 from ops.change import run as change
-from ops.change.collect import run_playbook
+from ops.change.collect import host_states, run_playbook
 from ops.change.record import record_of
 from ops.change.session import Session
 from ops.errors import BadInput, Failed, Refused
-from ops.logbook.model import Approval, Plan, Record, Start
+from ops.logbook.model import Approval, Event, HostResult, Plan, Record, Start
 from ops.logbook.repository import ChangeFiles
 
 
@@ -56,8 +57,17 @@ def undecided(files: ChangeFiles, identifier: str) -> Plan:
     return files.plan
 
 
-def close(session: Session, identifier: str, reason: str) -> Record:
+Results = Callable[[Plan, Iterable[Event]], dict[str, HostResult]]
+
+
+def close(session: Session, identifier: str, reason: str, results: Results) -> Record:
     """End an open change as it is, with the *reason*; nothing on hosts is touched.
+
+    Args:
+        session: who ends it.
+        identifier: of the change.
+        reason: why.
+        results: what became of the hosts of a plan, by the events of its runs.
 
     Raises:
         BadInput: there is no such open change.
@@ -67,7 +77,9 @@ def close(session: Session, identifier: str, reason: str) -> Record:
         raise BadInput(f"there is no open change {identifier}", next_step="invoke changes lists what there is")
     for start in files.starts:
         change.record_events(session, identifier, start.run)
-    record = closing(session, files, "aborted", reason)
+    seen = session.logbook.read(identifier).events
+    hosts = results(files.plan, seen) if files.plan and files.starts else host_states(seen)
+    record = closing(session, files, "aborted", reason).model_copy(update={"hosts": hosts})
     change.finish(session, record)
     return record
 

@@ -95,7 +95,11 @@ class Actions(Model):
 
 
 class Source(Model):
-    """One package source of a host and whether it answered the last refresh."""
+    """One package source of a host and whether it answered the last refresh.
+
+    ``valid_until`` is that of its Release file, ``key_valid_until`` that of the key which signs it: None where it has no end, or
+    where the key is not known.
+    """
 
     uri: str
     suite: str
@@ -103,13 +107,27 @@ class Source(Model):
     detail: str = ""
     published: Moment | None = None
     valid_until: Moment | None = None
+    key_known: bool = False
+    key_valid_until: Moment | None = None
 
 
 class Named(Model):
-    """A package and what is to be said of it: a hold, a state that is not installed, why it is kept back."""
+    """A package and what is to be said of it: a state that is not installed, why it is kept back."""
 
     name: str
     detail: str
+
+
+class Hold(Model):
+    """A package on hold for which there is a newer version.
+
+    dpkg keeps neither ``reason``, which comes from the inventory, nor ``since``: the first plan on record that saw it.
+    """
+
+    name: str
+    detail: str
+    reason: str = ""
+    since: Moment
 
 
 class Space(Model):
@@ -132,7 +150,8 @@ class Observations(Model):
     """What was seen on a host while planning. It explains the plan and is no part of its digest.
 
     ``verdict``: ``pending`` has actions; ``current`` none, proven; ``needs-repair``, ``end-of-life``, ``busy`` and
-    ``unknown`` keep the host out of the plan, with the reasons.
+    ``unknown`` keep the host out of the plan, with the reasons. ``restarts`` holds, by package, the services that run on its
+    files; ``reboots`` the packages that take effect by a reboot only.
     """
 
     verdict: Literal["current", "pending", "unknown", "needs-repair", "end-of-life", "busy"]
@@ -140,7 +159,7 @@ class Observations(Model):
     checked: Moment
     lists_age_seconds: int | None = None
     sources: tuple[Source, ...] = ()
-    holds: tuple[Named, ...] = ()
+    holds: tuple[Hold, ...] = ()
     kept_back: tuple[Named, ...] = ()
     unfinished: tuple[Named, ...] = ()
     leftovers: tuple[str, ...] = ()
@@ -151,10 +170,11 @@ class Observations(Model):
     end_of_life: str = ""
     automatic_updates: str = ""
     staged: bool = False
+    stage_seconds: int = 0
     advisories: dict[str, tuple[str, ...]] = {}
     configuration_files: tuple[ConfigurationFile, ...] = ()
-    restarts: tuple[str, ...] = ()
-    reboot_expected: bool = False
+    restarts: dict[str, tuple[str, ...]] = {}
+    reboots: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 
 
@@ -213,14 +233,21 @@ class Event(Model):
 
 
 class PackageResult(Model):
-    """A package after the change. The two pending states are not compliant."""
+    """A package after the change. The two pending states are not compliant; ``unknown`` where nobody could look."""
 
     name: str
     architecture: str
     from_version: str | None
     to_version: str
     state: Literal[
-        "installed", "installed-pending-restart", "installed-pending-reboot", "missing", "deferred", "held", "failed"
+        "installed",
+        "installed-pending-restart",
+        "installed-pending-reboot",
+        "missing",
+        "deferred",
+        "held",
+        "failed",
+        "unknown",
     ]
     advisories: tuple[str, ...] = ()
 

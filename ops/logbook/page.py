@@ -12,7 +12,7 @@ from ops.logbook.files import ChangeFiles, change_folder
 from ops.logbook.markdown import bullets, fenced, shown, table
 from ops.logbook.model import Approval, HostResult, PackageResult, Plan, Record
 
-VERSION = "<!-- bordbuch/page/1 -->"
+VERSION = "<!-- bordbuch/page/2 -->"
 
 
 def render_change(files: ChangeFiles) -> str:
@@ -104,7 +104,10 @@ def _allowed(approval: Approval | None, record: Record | None) -> str:
 
 
 def _outcome(files: ChangeFiles) -> str:
-    return words.OUTCOME[files.record.outcome] if files.record else words.OPEN[files.state]
+    if files.record is None:
+        return words.OPEN[files.state]
+    left_out = len(files.plan.excluded) if files.plan else 0
+    return words.OUTCOME[files.record.outcome] + (words.LEFT_OUT.format(count=left_out) if left_out else "")
 
 
 def _changed(files: ChangeFiles) -> Iterator[str]:

@@ -6,7 +6,7 @@ The work tree is for people; what counts is what is committed. Commits are made 
 
 import fcntl
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +20,9 @@ __all__ = ["ChangeFiles", "Logbook", "Push", "Signer", "change_folder"]
 
 LOCK_SECONDS = 60
 AT_ONCE = 500
+NEWEST = 16
+"""How many changes are read at once by who asks for the newest only."""
+
 """How many objects are read by one git process, so that memory does not grow with the logbook."""
 
 
@@ -224,6 +227,17 @@ class Logbook:
         for change, names in known.items():
             if not names:
                 raise BadInput(f"there is no change {change}", next_step="invoke changes lists them")
+        yield from self._parsed(known)
+
+    def newest_first(self) -> Iterator[ChangeFiles]:
+        """Yield what the logbook holds of all changes, the newest first, read as far as somebody asks."""
+        known = self._by_change()
+        order = sorted(known, reverse=True)
+        for start in range(0, len(order), NEWEST):
+            part = order[start : start + NEWEST]
+            yield from reversed(list(self._parsed({change: known[change] for change in part})))
+
+    def _parsed(self, known: Mapping[str, Sequence[str]]) -> Iterator[ChangeFiles]:
         wanted = [(change, name) for change in sorted(known) for name in known[change] if name != "page.md"]
         contents = self.contents([f"HEAD:{change_folder(change)}/{name}" for change, name in wanted])
         for change in sorted(known):

@@ -8,6 +8,7 @@ OUTCOME = {
     "refused": "refused, nothing was touched",
     "rejected": "rejected by an operator",
 }
+LEFT_OUT = ", {count} hosts left out"
 OPEN = {
     "planned": "open: waits for approval",
     "approved": "open: approved, not begun",
@@ -30,6 +31,7 @@ PACKAGE = {
     "deferred": "deferred",
     "held": "held",
     "failed": "failed",
+    "unknown": "not known, nobody could look",
 }
 SECONDS = {"plan": "planning", "stage": "fetching packages", "window": "hosts touched", "verify": "verifying"}
 

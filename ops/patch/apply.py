@@ -1,7 +1,7 @@
 """A plan carried out, or one that was begun carried on: in waves, with its record."""
 
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -88,12 +88,15 @@ def conclude(session: Session, plan: Plan) -> Record | None:
 def seconds(plan: Plan, files: ChangeFiles) -> dict[str, int]:
     """Return the measured seconds of the phases, all runs together, without the time between them.
 
-    ``plan`` holds the staging; in ``window`` hosts are touched; ``verify`` is the last gate.
+    ``stage`` is that of the slowest host; in ``window`` hosts are touched; ``verify`` is the last gate.
     """
-    planned = max((seen.checked for seen in plan.observations.values()), default=plan.request.time)
+    answers = [seen.checked - timedelta(seconds=seen.clock_offset_seconds or 0) for seen in plan.observations.values()]
+    planned = max(answers, default=plan.request.time)
     spans = [run_seconds(events) for events in by_run(files)]
+    stage = max((seen.stage_seconds for seen in plan.observations.values()), default=0)
     return {
-        "plan": max(0, int((planned - plan.request.time).total_seconds())),
+        "plan": max(0, int((planned - plan.request.time).total_seconds()) - stage),
+        "stage": stage,
         "window": sum(window for window, _verify in spans),
         "verify": sum(verify for _window, verify in spans),
     }

@@ -18,9 +18,10 @@ class Archives(Model):
     not_staged: tuple[str, ...]
     advisories: dict[str, tuple[str, ...]]
     configuration_files: tuple[ConfigurationFile, ...]
-    restarts: tuple[str, ...]
+    restarts: dict[str, tuple[str, ...]]
+    reboots: tuple[str, ...]
     space: tuple[Space, ...]
-    brings_kernel: bool
+    stage_seconds: int
 
 
 class Obstacle(Model):

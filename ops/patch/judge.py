@@ -1,10 +1,12 @@
 """What the facts of a host mean: its verdict and the reasons. A host that cannot be judged is unknown, never up to date."""
 
+from collections.abc import Mapping
 from datetime import UTC, date, datetime
+from types import MappingProxyType
 from typing import Literal
 
 from ops.inventory import HostPolicy
-from ops.logbook.model import Named, Observations
+from ops.logbook.model import Hold, Named, Observations
 from ops.patch.facts import Archives, HostFacts
 
 CLOCK_SECONDS = 30
@@ -13,28 +15,41 @@ CLOCK_SECONDS = 30
 EXPIRY_SECONDS = 2 * 86_400
 """A Release file that is valid for less than this is warned of: Debian renews those of the security archive daily."""
 
+KEY_EXPIRY_SECONDS = 30 * 86_400
+"""A signing key that ends within this is warned of: time for the next patch to bring its successor."""
+
 END_OF_SUPPORT = {"bookworm": date(2028, 6, 30), "trixie": date(2030, 6, 30)}
 """Last day of security updates (long-term support included), https://wiki.debian.org/LTS."""
 
 Verdict = Literal["current", "pending", "unknown", "needs-repair", "end-of-life", "busy"]
 
 
-def observe(facts: HostFacts, policy: HostPolicy) -> Observations:
-    """Return what *facts* mean, against the *policy* that the inventory has for the host."""
+def observe(
+    facts: HostFacts, policy: HostPolicy, held_since: Mapping[str, datetime] = MappingProxyType({})
+) -> Observations:
+    """Return what *facts* mean.
+
+    Args:
+        facts: what the host told.
+        policy: what the inventory says of it.
+        held_since: when each hold was first seen, by name; one that is new is seen now.
+    """
+    now = datetime.fromtimestamp(facts.checked_epoch, UTC)
     verdict, reasons = judge(facts)
     archives = facts.archives
     seen = (
         {
             "lists_age_seconds": max(0, facts.checked_epoch - archives.lists_epoch),
             "sources": archives.sources,
-            "holds": tuple(_with_reason(hold, policy) for hold in archives.holds),
+            "holds": tuple(_hold(hold, policy, held_since.get(hold.name, now)) for hold in archives.holds),
             "kept_back": archives.kept_back,
             "space": archives.space,
             "staged": not archives.not_staged,
             "advisories": archives.advisories,
             "configuration_files": archives.configuration_files,
             "restarts": archives.restarts,
-            "reboot_expected": archives.brings_kernel,
+            "reboots": archives.reboots,
+            "stage_seconds": archives.stage_seconds,
         }
         if archives
         else {}
@@ -42,7 +57,7 @@ def observe(facts: HostFacts, policy: HostPolicy) -> Observations:
     return Observations(
         verdict=verdict,
         reasons=tuple(reasons),
-        checked=datetime.fromtimestamp(facts.checked_epoch, UTC),
+        checked=now,
         unfinished=facts.unfinished,
         leftovers=facts.leftovers,
         clock_offset_seconds=facts.clock_offset_seconds,
@@ -55,10 +70,9 @@ def observe(facts: HostFacts, policy: HostPolicy) -> Observations:
     )
 
 
-def _with_reason(hold: Named, policy: HostPolicy) -> Named:
-    """Return *hold* with the reason that ``patch_hold_reasons`` gives; dpkg keeps none, and not since when it holds."""
-    reason = policy.hold_reasons.get(hold.name.partition(":")[0], "no reason in the inventory")
-    return Named(name=hold.name, detail=f"{hold.detail}, {reason}")
+def _hold(hold: Named, policy: HostPolicy, since: datetime) -> Hold:
+    reason = policy.hold_reasons.get(hold.name.partition(":")[0], "")
+    return Hold(name=hold.name, detail=hold.detail, reason=reason, since=since)
 
 
 def judge(facts: HostFacts) -> tuple[Verdict, list[str]]:
@@ -113,10 +127,22 @@ def warnings(facts: HostFacts, automatic_updates: str) -> list[str]:
 
 
 def _expiring(facts: HostFacts) -> list[str]:
-    sources = facts.archives.sources if facts.archives else ()
-    soon = facts.checked_epoch + EXPIRY_SECONDS
-    return [
+    sources = [source for source in facts.archives.sources if source.state == "answered"] if facts.archives else []
+    lines = [
         f"{source.uri} {source.suite} is valid until {source.valid_until:%Y-%m-%d} only"
         for source in sources
-        if source.valid_until and source.valid_until.timestamp() < soon
+        if _ends_within(source.valid_until, facts, EXPIRY_SECONDS)
     ]
+    lines += [
+        f"the key that signs {source.uri} {source.suite} expires on {source.key_valid_until:%Y-%m-%d}: renew its package or file"
+        for source in sources
+        if _ends_within(source.key_valid_until, facts, KEY_EXPIRY_SECONDS)
+    ]
+    unknown = sum(not source.key_known for source in sources)
+    return lines + [
+        f"when the keys of {unknown} sources expire is not known (gpg or the key's file is missing)"
+    ] * bool(unknown)
+
+
+def _ends_within(moment: datetime | None, facts: HostFacts, seconds: int) -> bool:
+    return moment is not None and moment.timestamp() < facts.checked_epoch + seconds

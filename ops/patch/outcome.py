@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
-from ops.logbook.model import Check, Event, HostActions, HostResult, PackageResult, Plan
+from ops.logbook.model import Check, Event, Hold, HostActions, HostResult, PackageResult, Plan
 
 START, WAIT, GATE = "patch_start", "patch_wait", "patch_gate"
 REBOOT, RECONNECT = "ansible.builtin.reboot", "ansible.builtin.wait_for_connection"
@@ -89,19 +89,29 @@ _VERDICTS = {START: _after_start, WAIT: _after_wait, REBOOT: _after_reboot, RECO
 def packages(
     plan: Plan, name: str, actions: HostActions, states: Mapping[str, Any], state: State
 ) -> tuple[PackageResult, ...]:
-    """Return what became of each planned package: as the gate saw it, or ``missing`` where nothing says that it came."""
+    """Return what became of each planned package: as the gate saw it.
+
+    Where nothing was touched it is ``missing``; where work began and no gate looked, nobody knows.
+    """
     advisories = plan.observations[name].advisories if name in plan.observations else {}
+    otherwise = "unknown" if state in ("failed", "interrupted") else "missing"
     return tuple(
         PackageResult(
             name=package.name,
             architecture=package.architecture,
             from_version=package.from_version,
             to_version=package.to_version,
-            state=states.get(f"{package.name}:{package.architecture}", "failed" if state == "failed" else "missing"),
+            state=states.get(f"{package.name}:{package.architecture}", otherwise),
             advisories=advisories.get(package.name, ()),
         )
         for package in actions.packages
     )
+
+
+def held(hold: Hold) -> str:
+    """Return in words what is on hold, since when and why."""
+    reason = hold.reason or "no reason in the inventory"
+    return f"{hold.name} is on hold ({hold.detail}), since {hold.since:%Y-%m-%d} at least, {reason}"
 
 
 Outcome = Literal["verified", "failed", "interrupted", "refused"]
@@ -128,6 +138,6 @@ def follow_up(plan: Plan, results: Mapping[str, HostResult]) -> tuple[str, ...]:
         if result.state != "verified":
             lines.append(f"{name}: {result.state}, {result.reason}".rstrip(", "))
     for name, seen in plan.observations.items():
-        lines += [f"{name}: {hold.name} is on hold, {hold.detail}" for hold in seen.holds]
+        lines += [f"{name}: {held(hold)}" for hold in seen.holds]
         lines += [f"{name}: {package.name} is kept back, {package.detail}" for package in seen.kept_back]
     return tuple(lines)

@@ -1,6 +1,8 @@
 """The plan of a patch: pure, from the facts of the hosts to the exact versions, their waves and the digest."""
 
 from collections.abc import Mapping
+from datetime import datetime
+from types import MappingProxyType
 
 from ops.inventory import Inventory
 from ops.logbook.canonical import digest
@@ -17,6 +19,7 @@ def make_plan(
     facts: Mapping[str, HostFacts],
     unreachable: Mapping[str, str],
     missed_before: frozenset[str] = frozenset(),
+    held_since: Mapping[str, Mapping[str, datetime]] = MappingProxyType({}),
 ) -> Plan:
     """Return the plan for *request*.
 
@@ -27,8 +30,11 @@ def make_plan(
         facts: what each host that answered told.
         unreachable: hosts that did not answer, with the reason.
         missed_before: hosts that the last change did not reach; they go first.
+        held_since: by host and package, when a hold was first seen.
     """
-    observations = {name: observe(fact, inventory.hosts[name]) for name, fact in facts.items()}
+    observations = {
+        name: observe(fact, inventory.hosts[name], held_since.get(name, {})) for name, fact in facts.items()
+    }
     pending = [name for name in inventory.hosts if name in facts and observations[name].verdict == "pending"]
     actions = Actions(
         kind="patch",

@@ -2,13 +2,14 @@
 
 import shutil
 from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
 from typing import Any
 
 from pydantic import ValidationError
 
 from ops.change.session import Session
 from ops.errors import Refused
-from ops.logbook.model import Event, Plan, Request, Selection
+from ops.logbook.model import Event, Plan, Record, Request, Selection
 from ops.patch.facts import HostFacts
 from ops.patch.plan import make_plan
 from ops.playbook import Playbook
@@ -41,8 +42,8 @@ def prepare(
         shutil.rmtree(spool, ignore_errors=True)
     facts, silent = answers(chosen, events)
     refuse_locked(facts)
-    missed = frozenset(host for host in chosen if host in last_missed(session))
-    return make_plan(request, session.inventory, wanted, facts, silent, missed)
+    missed, held_since = looked_back(session, facts)
+    return make_plan(request, session.inventory, wanted, facts, silent, missed, held_since)
 
 
 def answers(chosen: Iterable[str], events: Iterable[Event]) -> tuple[dict[str, HostFacts], dict[str, str]]:
@@ -74,14 +75,30 @@ def refuse_locked(facts: Mapping[str, HostFacts]) -> None:
             )
 
 
-def last_missed(session: Session) -> frozenset[str]:
-    """Return the hosts that the newest patch did not reach: the next plan names them first."""
-    for files in reversed(list(session.logbook.read_all())):
-        if files.plan and files.record and files.record.kind == "patch":
-            missed = {
-                host for host, result in files.record.hosts.items() if result.state in ("unreachable", "interrupted")
-            }
-            return frozenset(
-                missed | {host for host, why in files.plan.excluded.items() if why.startswith("unreachable")}
-            )
-    return frozenset()
+def looked_back(
+    session: Session, facts: Mapping[str, HostFacts]
+) -> tuple[frozenset[str], dict[str, dict[str, datetime]]]:
+    """Return what the logbook knows: hosts that the newest patch did not reach, and since when holds were seen, by host.
+
+    A hold carries its date from plan to plan, so that the newest plan of a host is enough.
+    """
+    missed: frozenset[str] | None = None
+    since: dict[str, dict[str, datetime]] = {}
+    asked = {host for host, fact in facts.items() if fact.archives and fact.archives.holds}
+    for files in session.logbook.newest_first():
+        if missed is not None and not asked:
+            break
+        if files.plan is None or files.plan.request.kind != "patch":
+            continue
+        if missed is None and files.record:
+            missed = not_reached(files.plan, files.record)
+        for host in asked & files.plan.observations.keys():
+            since[host] = {hold.name: hold.since for hold in files.plan.observations[host].holds}
+        asked -= since.keys()
+    return missed or frozenset(), since
+
+
+def not_reached(plan: Plan, record: Record) -> frozenset[str]:
+    """Return the hosts that a patch did not reach: the next plan names them first."""
+    lost = {host for host, result in record.hosts.items() if result.state in ("unreachable", "interrupted")}
+    return frozenset(lost | {host for host, why in plan.excluded.items() if why.startswith("unreachable")})

@@ -1,12 +1,13 @@
 """A plan and a record in words and rows for the terminal: pure, so that what a person reads can be tested."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from ops.logbook.model import HostResult, Observations, PackageChange, Plan, Record
+from ops.patch.outcome import held
 from ops.patch.plan import package_count
 
-PLAN_COLUMNS = ("host", "package", "from", "to", "source", "size", "closes")
+PLAN_COLUMNS = ("host", "package", "from", "to", "source", "size", "renews", "closes")
 STATE_COLUMNS = ("host", "state", "lists", "sources", "notes")
 RESULT_COLUMNS = ("host", "result", "packages", "restarted", "reason")
 
@@ -33,8 +34,9 @@ def plan_rows(plan: Plan) -> list[tuple[str, ...]]:
 
 
 def _package_row(plan: Plan, host: str, package: PackageChange) -> tuple[str, ...]:
-    ids = plan.observations[host].advisories.get(package.name, ())
-    shown = ", ".join(ids[:2]) + (f" and {len(ids) - 2} more" if len(ids) > 2 else "")
+    seen = plan.observations[host]
+    services = [name.removesuffix(".service") for name in seen.restarts.get(package.name, ())]
+    renews = ["by a reboot"] if package.name in seen.reboots else services
     source = f"{package.archive}{' (security)' if package.security else ''}"
     return (
         host,
@@ -43,8 +45,14 @@ def _package_row(plan: Plan, host: str, package: PackageChange) -> tuple[str, ..
         package.to_version,
         source,
         size(package.size_bytes),
-        shown,
+        few(renews),
+        few(seen.advisories.get(package.name, ())),
     )
+
+
+def few(words: Sequence[str]) -> str:
+    """Return the first two of *words* and how many more there are."""
+    return ", ".join(words[:2]) + (f" and {len(words) - 2} more" if len(words) > 2 else "")
 
 
 def state_rows(plan: Plan) -> list[tuple[str, ...]]:
@@ -70,15 +78,13 @@ def _state_row(host: str, seen: Observations) -> tuple[str, ...]:
 def notes(seen: Observations) -> list[str]:
     """Return what a person should know of a host besides its packages."""
     found = [*seen.reasons, *seen.warnings]
-    found += [f"{hold.name} is on hold ({hold.detail})" for hold in seen.holds]
+    found += [held(hold) for hold in seen.holds]
     found += [f"{package.name} is kept back ({package.detail})" for package in seen.kept_back]
     for file in seen.configuration_files:
         found.append(
             f"{file.path} differs locally and stays{', the package brings a new one' * file.package_brings_new}"
         )
-    if seen.restarts and seen.verdict == "pending":
-        found.append(f"will renew {', '.join(name.removesuffix('.service') for name in seen.restarts)}")
-    return found + ["a kernel comes, reboot by rule"] * seen.reboot_expected
+    return found + [f"{name} takes effect by a reboot, by rule" for name in seen.reboots]
 
 
 def headline(plan: Plan) -> str:

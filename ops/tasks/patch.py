@@ -8,7 +8,7 @@ from ops import terminal
 from ops.change import decide
 from ops.change.collect import run_playbook
 from ops.errors import BadInput, Failed
-from ops.patch import procedure
+from ops.patch import outcome, procedure
 from ops.patch.procedure import Wish
 from ops.tasks.command import command
 from ops.tasks.work import INVENTORY, at_work
@@ -133,7 +133,7 @@ def close(c: Context, change: str, reason: str = "", inventory: str = "inventory
     Example: invoke patch.close 2026-11-25-2300-k7xq --reason "db1 is rebuilt instead"
     """
     with at_work(Path(inventory)) as session:
-        record = decide.close(session, change, required(reason))
+        record = decide.close(session, change, required(reason), outcome.host_results)
         terminal.say(f"Closed {change}: {record.outcome}.")
 
 

@@ -40,6 +40,12 @@ def new_id(now: datetime) -> str:
     return f"{now:%Y-%m-%d-%H%M}-{''.join(secrets.choice(LETTERS) for _ in range(4))}"
 
 
+def git_config(name: str) -> str:
+    """Return the value of the git setting *name* in this checkout, empty where it is not set."""
+    command = ["git", "-C", str(ROOT), "config", "--get", name]
+    return subprocess.run(command, capture_output=True, text=True, timeout=10, check=False).stdout.strip()
+
+
 class CallbackModule(CallbackBase):  # type: ignore[misc]  # ansible-core brings no types
     """One spool per run of ansible-playbook."""
 
@@ -82,6 +88,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]  # ansible-core brings
             "inventory": [str(Path(source).resolve()) for source in context.CLIARGS["inventory"] or ()],
             "limit": context.CLIARGS.get("subset") or "",
             "lab": os.environ.get("BORDBUCH_LAB", ""),
+            "operator": os.environ.get("BORDBUCH_OPERATOR") or git_config("bordbuch.operator"),
             "pid": os.getpid(),
         }
         (self.folder / "start.json").write_text(json.dumps(start, sort_keys=True), encoding="utf-8")

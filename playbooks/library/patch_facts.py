@@ -56,7 +56,6 @@ def observe(parameters: dict[str, Any]) -> dict[str, Any]:
     known = state.packages()
     return {
         "release": _os_release().get("VERSION_CODENAME", ""),
-        "checked_epoch": int(time.time()),
         "clock_offset_seconds": state.clock_offset(parameters["controller_epoch"]),
         "kernel_running": state.kernel_running(),
         "kernel_newest": state.kernel_newest(),
@@ -87,16 +86,22 @@ def ask_archives(parameters: dict[str, Any]) -> dict[str, Any]:
     from ansible.module_utils.bordbuch import refresh, resolve, staged
 
     listener, complaint = refresh.refresh(parameters["lock_seconds"])
+    refreshed = int(time.time())
     resolver = resolve.Resolver()
     pending, candidates = len(resolver.upgradable()), resolver.targets(parameters["selection"])
     kept_back = resolver.solve([pair for pair in candidates if not resolve.is_held(pair[0])])
-    rows = resolver.changes()
-    growth, largest, to_download = resolver.growth()
+    marked = resolver.marked()
+    rows = resolver.changes(marked)
+    growth, largest, to_download = resolver.growth(marked)
+    began = time.monotonic()
     missing = staged.download(resolver, rows, parameters["lock_seconds"]) if parameters["stage"] and rows else []
-    names = {(str(row["name"]), str(row["architecture"])) for row in rows}
+    seconds = time.monotonic() - began
+    names = [(str(row["name"]), str(row["architecture"])) for row in rows]
+    restarts = effects.services_of_packages(names)
+    kernel = effects.brings_kernel(name for name, _architecture in names)
     return {
         "sources": refresh.sources(listener, complaint),
-        "lists_epoch": int(time.time()),
+        "lists_epoch": refreshed,
         "packages": rows,
         "kept_back": kept_back,
         "holds": [
@@ -107,13 +112,14 @@ def ask_archives(parameters: dict[str, Any]) -> dict[str, Any]:
         "other_updates": pending - len(candidates),
         "staging": parameters["stage"],
         "not_staged": missing if parameters["stage"] else [str(row["file"]) for row in rows],
-        "advisories": staged.advisories(rows, resolver.source_versions())
+        "advisories": staged.advisories(rows, resolver.source_versions(marked))
         if parameters["stage"] and not missing
         else {},
         "configuration_files": staged.changed_configuration(rows),
-        "restarts": effects.services_using(effects.files_of(names)),
-        "space": effects.room(growth, largest, to_download, effects.brings_kernel(name for name, _arch in names)),
-        "brings_kernel": effects.brings_kernel(name for name, _arch in names),
+        "restarts": restarts,
+        "reboots": effects.only_by_reboot((name for name, _architecture in names), restarts),
+        "space": effects.room(growth, largest, to_download, kernel),
+        "stage_seconds": round(seconds),
     }
 
 
@@ -141,7 +147,7 @@ def main() -> None:
     except Exception as error:  # whatever it was, the host is unknown, with this reason, and the other hosts go on
         facts["archives"] = None
         facts["obstacle"] = {"kind": type(error).__name__, "detail": str(error)[:500]}
-    module.exit_json(changed=False, bordbuch=facts)
+    module.exit_json(changed=False, bordbuch={**facts, "checked_epoch": int(time.time())})
 
 
 if __name__ == "__main__":

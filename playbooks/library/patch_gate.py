@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.bordbuch import effects, health, job, state
+from ansible.module_utils.bordbuch import effects, health, job, state, unit
 
 DOCUMENTATION = r"""
 module: patch_gate
@@ -108,19 +108,25 @@ def boot_check(rebooted: bool, before: dict[str, Any], now: str, kernel: str) ->
 
 
 def package_states(
-    rows: list[dict[str, Any]], still_old: list[str], kernel: str, known: dict[str, dict[str, str]]
+    rows: list[dict[str, Any]], still_old: list[str], services: dict[str, list[str]], known: dict[str, dict[str, str]]
 ) -> dict[str, str]:
-    """Return ``name:arch`` → state after the change; what still runs on a package's old files keeps it pending."""
+    """Return ``name:arch`` → state after the change; a service that still runs on a package's old files keeps it pending.
+
+    Args:
+        rows: the approved package changes.
+        still_old: services that run on old files now.
+        services: by name of a package, the services that ran on its files before.
+        known: the packages of the host now.
+    """
+    kernel_pending = state.kernel_newest() not in ("", state.kernel_running())
     states = {}
     for row in rows:
-        key = f"{row['name']}:{row['architecture']}"
-        pending = (
-            effects.services_on_deleted(effects.files_of([(row["name"], row["architecture"])])) if still_old else []
-        )
-        kernel_pending = effects.brings_kernel([row["name"]]) and state.kernel_newest() not in ("", kernel)
+        name, key = row["name"], f"{row['name']}:{row['architecture']}"
+        used = services.get(name, [])
+        pending = used if unit.NOT_KNOWN in still_old else [service for service in used if service in still_old]
         if job.present(known, key) != row["to_version"]:
             states[key] = "failed"
-        elif kernel_pending or any(unit in job.REBOOT_ONLY for unit in pending):
+        elif effects.only_by_reboot([name], {name: pending}) and (kernel_pending or pending):
             states[key] = "installed-pending-reboot"
         else:
             states[key] = "installed-pending-restart" if pending else "installed"
@@ -142,7 +148,7 @@ def gate(parameters: dict[str, Any]) -> dict[str, Any]:
             boot_check(parameters["rebooted"], before, boot, kernel),
             *checks,
         ],
-        "package_states": package_states(parameters["packages"], still_old, kernel, known),
+        "package_states": package_states(parameters["packages"], still_old, before["services"], known),
         "still_on_old_files": still_old,
         "boot_before": before["boot_id"],
         "boot_after": boot,

@@ -98,7 +98,7 @@ def attempt(change: str, parameters: dict[str, Any]) -> list[str]:
     known = state.packages()
     reasons = job.objections(change, parameters["packages"], known)
     if not reasons:
-        job.remember(change, known)
+        job.remember(change, parameters["packages"], known)
         options = {key: parameters[key] for key in ("restart", "restart_except", "lock_seconds")}
         job.launch(change, parameters["packages"], options)
     return reasons

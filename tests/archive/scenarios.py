@@ -84,8 +84,10 @@ def new_kernel(*, held: bool = False) -> Scenario:
 
 
 def held_kernel() -> Scenario:
-    """As :func:`new_kernel`, with the metapackage held."""
-    return new_kernel(held=True)
+    """As :func:`new_kernel`, with the metapackage held, and a security update of ``alpha`` that goes on all the same."""
+    kernel, alpha = new_kernel(held=True), Package("alpha", OLD)
+    security = (*kernel.security, alpha.to(NEW, "CVE-2026-1001"))
+    return replace(kernel, installed=(*kernel.installed, alpha), security=security)
 
 
 def slow_update(seconds: float = 20) -> Scenario:

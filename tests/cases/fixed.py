@@ -18,7 +18,7 @@ KERNEL = "6.1.0-50-amd64"
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIA{:A<42}"
 BOOT_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 PUBLIC_KEY = re.compile(r"ssh-ed25519 \S+( \S+)?")
-EPOCHS = {"checked_epoch": 0, "lists_epoch": 2, "began": 8, "ended": 12}
+EPOCHS = {"checked_epoch": 0, "lists_epoch": -2, "began": 8, "ended": 12}
 """Fields that hold seconds since 1970, and how long after the host was asked they are put."""
 
 CHECKED = int((NOW + timedelta(seconds=5)).timestamp())
@@ -66,14 +66,16 @@ class Fixed:
             return [self.value(entry, name) for entry in value]
         if name in EPOCHS:
             return CHECKED + EPOCHS[name]
-        if name in ("published", "valid_until") and value:
+        if name == "stage_seconds":
+            return 1
+        if name in ("published", "valid_until", "key_valid_until") and value:
             return self.date(name, value)
         return self.text(value) if isinstance(value, str) else value
 
     def date(self, name: str, value: str) -> str:
         """Return a date of a Release file: its end as far away as it was, its making always the same."""
         days = round((datetime.fromisoformat(value) - self.now) / timedelta(days=1))
-        return at(NOW + timedelta(days=days) if name == "valid_until" else NOW - timedelta(hours=6))
+        return at(NOW - timedelta(hours=6) if name == "published" else NOW + timedelta(days=days))
 
     def text(self, value: str) -> str:
         """Return *value* with paths, addresses, keys and boot ids replaced."""

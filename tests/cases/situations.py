@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from ops.logbook.model import Event
@@ -100,13 +100,6 @@ def alter_file(site: Site) -> None:
         site.run_on(host, "for f in /var/cache/apt/archives/alpha_*deb1*; do echo x >>$f; done")
 
 
-def held_kernel_and_more() -> Scenario:
-    """A held kernel with an update, and a service with one that may come."""
-    held, other = scenarios.held_kernel(), scenarios.security_update(("alpha",))
-    both = (*held.installed, *other.installed)
-    return replace(held, installed=both, security=(*held.security, *other.security))
-
-
 UNHEALTHY = [{"name": "answers", "command": ["test", "-e", "/etc/healthy"], "seconds": 1}]
 LOSING = {**ONE_WAVE, "patch_reconnect_seconds": 5}
 
@@ -115,7 +108,7 @@ SITUATIONS = {
     "new-dependency": Situation(scenarios.new_dependency()),
     "configuration-file-kept": Situation(scenarios.configuration_file_change()),
     "removal-kept-back": Situation(scenarios.removal(), variables={"patch_selection": "all"}),
-    "held-kernel": Situation(held_kernel_and_more()),
+    "held-kernel": Situation(scenarios.held_kernel()),
     "old-kernel-after-reboot": Situation(scenarios.new_kernel(), variables={**ONE_WAVE, "patch_reboot": "when-needed"}),
     "failing-package": Situation(scenarios.failing_update(), variables=ONE_WAVE),
     "gate-closed-at-canary": Situation(

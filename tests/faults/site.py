@@ -132,6 +132,12 @@ class Site:
         """Return all records of the logbook."""
         return [json.loads(path.read_text()) for path in sorted(self.folder.glob("logbook/changes/*/*/*/record.json"))]
 
+    def recorded_plan(self) -> dict[str, Any]:
+        """Return the plan of the newest change in the logbook."""
+        paths = sorted(self.folder.glob("logbook/changes/*/*/*/plan.json"))
+        found: dict[str, Any] = json.loads(paths[-1].read_text())
+        return found
+
     def run_on(self, host: str, script: str) -> str:
         """Run a shell *script* on *host* and return what it printed."""
         return self.lab.run_on(host, ["sh", "-c", script]).stdout.strip()

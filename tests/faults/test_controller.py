@@ -70,6 +70,8 @@ def test_an_open_change_can_be_closed_instead(site: MakeSite) -> None:
     here.invoke("patch.close", change, "--reason", "looked at it by hand")
     record = here.record()
     assert (record["outcome"], record["detail"]) == ("aborted", "looked at it by hand")
+    assert record["hosts"]["app1"]["state"] == "interrupted"
+    assert [package["state"] for package in record["hosts"]["app1"]["packages"]] == ["unknown"]
 
 
 def test_two_operators_at_once_the_second_is_refused(site: MakeSite) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.archive import scenarios
+from tests.archive.hosts import use_script
 from tests.archive.server import Archive
 from tests.archive.suite import Suite
 from tests.faults.conftest import MakeSite
@@ -88,3 +89,15 @@ def test_an_expired_key_is_named(site: MakeSite) -> None:
     sources = here.plan()["observations"]["db1"]["sources"]
     assert {source["state"] for source in sources} == {"answered", "key"}
     assert any(expired.signing_id in source["detail"] for source in sources)
+
+
+def test_f08_a_key_that_soon_expires_is_warned_of(site: MakeSite) -> None:
+    here = site(scenarios.security_update(), "app1", "db1")
+    soon = here.archive.keys.make("soon", expires=datetime.now(UTC) + timedelta(days=10), subkey=True)
+    for host, release in here.hosts.items():
+        here.run_on(host, use_script(here.archive.url, release, [here.archive.key, soon]))
+        here.archive.publish(security(release, signer=soon))
+    for host, seen in here.plan()["observations"].items():
+        assert seen["verdict"] == "pending"
+        warned = [line for line in seen["warnings"] if "expires on" in line]
+        assert [f"{here.hosts[host]}-security expires on" in line for line in warned] == [True], seen["warnings"]

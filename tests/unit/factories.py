@@ -61,7 +61,7 @@ def package(name: str = "openssl", **changes: Any) -> PackageChange:
 def archives(*packages: PackageChange, **changes: Any) -> Archives:
     """Return what good archives that offer *packages* told."""
     fields: dict[str, Any] = {
-        "sources": ({"uri": "http://archive/", "suite": "stable", "state": "answered"},),
+        "sources": ({"uri": "http://archive/", "suite": "stable", "state": "answered", "key_known": True},),
         "lists_epoch": int(NOW.timestamp()),
         "packages": packages,
         "kept_back": (),
@@ -71,9 +71,10 @@ def archives(*packages: PackageChange, **changes: Any) -> Archives:
         "not_staged": (),
         "advisories": {package.name: ("CVE-2026-1234",) for package in packages},
         "configuration_files": (),
-        "restarts": (),
+        "restarts": {},
+        "reboots": (),
         "space": (),
-        "brings_kernel": False,
+        "stage_seconds": 2,
     }
     return Archives(**{**fields, **changes})
 

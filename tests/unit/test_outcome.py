@@ -57,8 +57,14 @@ def test_the_last_word_of_a_host_counts(events: list[Event], state: str, words: 
 
 
 def test_packages_are_never_installed_for_want_of_news() -> None:
-    silent = outcome.host_results(plan(("app1",)), [STARTED])["app1"]
-    assert [package.state for package in silent.packages] == ["missing"]
+    for events, state in (
+        ([], "missing"),
+        ([result("app1", outcome.START, "failed", reasons=["locked by change x"])], "missing"),
+        ([STARTED], "unknown"),
+        ([STARTED, result("app1", outcome.WAIT, "failed", state="done", exit_code=100)], "unknown"),
+    ):
+        found = outcome.host_results(plan(("app1",)), events)["app1"]
+        assert [package.state for package in found.packages] == [state]
     seen = outcome.host_results(plan(("app1",)), [STARTED, DONE, OPEN])["app1"]
     assert [(package.state, package.advisories) for package in seen.packages] == [("installed", ("CVE-2026-1234",))]
 

@@ -1,6 +1,6 @@
 """From facts to a plan: verdicts, digest, waves."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
@@ -10,6 +10,7 @@ from ops.inventory import HostPolicy
 from ops.logbook.model import Named, Plan, Source, Space
 from ops.patch.facts import Obstacle
 from ops.patch.judge import observe
+from ops.patch.outcome import held
 from ops.patch.plan import difference, make_plan
 from ops.patch.waves import waves
 from tests.unit.factories import HOSTS, NOW, archives, facts, inventory, package, plan, request
@@ -57,11 +58,19 @@ def test_what_does_not_stop_a_plan_is_warned_of() -> None:
         kernel_newest="6.1.0-2-amd64",
         automatic_updates="security-nightly",
         failed_units=("foo.service",),
-        archives=archives(sources=(source("answered", valid_until=NOW + timedelta(days=1)),)),
+        archives=archives(
+            sources=(
+                source("answered", valid_until=NOW + timedelta(days=1)),
+                source("answered", key_known=True, key_valid_until=NOW + timedelta(days=20)),
+                source("answered", key_known=True, key_valid_until=NOW + timedelta(days=40)),
+            )
+        ),
     )
     warnings = " ".join(observe(seen, HostPolicy()).warnings)
     for words in ("-90 s off", "6.1.0-2-amd64", "security-nightly", "foo.service has failed", "valid until 2026-11-26"):
         assert words in warnings
+    assert ("expires on 2026-12-15" in warnings, "expires on 2027" in warnings) == (True, False)
+    assert "when the keys of 1 sources expire is not known" in warnings
 
 
 def test_the_same_state_gives_the_same_digest_whenever_and_whoever_asks() -> None:
@@ -101,6 +110,14 @@ def test_a_plan_survives_its_file() -> None:
 
 def test_a_hold_is_shown_with_the_inventorys_reason_or_that_there_is_none() -> None:
     seen = facts(archives=archives(holds=(Named(name="linux-image-amd64:amd64", detail="1 → 2"),)))
-    assert observe(seen, HostPolicy()).holds[0].detail == "1 → 2, no reason in the inventory"
+    assert held(observe(seen, HostPolicy()).holds[0]).endswith("no reason in the inventory")
     reasons = {"linux-image-amd64": "driver breaks, until 2026-12-01, anna"}
-    assert observe(seen, HostPolicy(hold_reasons=reasons)).holds[0].detail.endswith("until 2026-12-01, anna")
+    assert held(observe(seen, HostPolicy(hold_reasons=reasons)).holds[0]).endswith("until 2026-12-01, anna")
+
+
+def test_a_hold_has_the_age_of_the_first_plan_that_saw_it() -> None:
+    seen = facts(archives=archives(holds=(Named(name="a:all", detail="1 → 2"), Named(name="b:all", detail="1 → 2"))))
+    first = datetime(2026, 3, 1, tzinfo=UTC)
+    holds = observe(seen, HostPolicy(), {"a:all": first}).holds
+    assert [hold.since for hold in holds] == [first, NOW + timedelta(seconds=5)]
+    assert "since 2026-03-01 at least" in held(holds[0])

@@ -11,6 +11,9 @@ INFO = Path("/var/lib/dpkg/info")
 RESERVE_BYTES = 50_000_000
 """Room that stays free beside what the packages need: logs and temporary files of the same minutes."""
 
+REBOOT_ONLY = ("dbus.service", "dbus-broker.service")
+"""What cannot be restarted under everything that is connected to it: only a reboot brings it onto new files."""
+
 _KERNEL = re.compile(r"linux-image-\d")
 
 
@@ -19,21 +22,35 @@ def merged(path: str) -> str:
     return f"/usr{path}" if re.match(r"/(lib\w*|bin|sbin)/", path) else path
 
 
-def files_of(names: Iterable[tuple[str, str]]) -> set[str]:
-    """Return the paths that the installed packages *names* (name, architecture) own."""
-    listings = [path for name, arch in names for path in (INFO / f"{name}.list", INFO / f"{name}:{arch}.list")]
+def files_of(name: str, architecture: str) -> set[str]:
+    """Return the paths that an installed package owns."""
+    listings = (INFO / f"{name}.list", INFO / f"{name}:{architecture}.list")
     return {merged(line) for path in listings if path.exists() for line in path.read_text().splitlines()}
 
 
-def services_using(files: set[str]) -> list[str]:
-    """Return the running services of which a process has one of *files* as its program or mapped into memory."""
-    using = (process for process in Path("/proc").glob("[0-9]*") if mapped(process) & files)
-    return sorted({unit for unit in map(service_of, using) if unit})
+def services_of_packages(names: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
+    """Return, by name, the running services that run on files of each of the installed packages *names* (name, architecture)."""
+    using = services_by_file()
+    found: dict[str, set[str]] = {}
+    for name, architecture in names:
+        paths = files_of(name, architecture) & using.keys()
+        found.setdefault(name, set()).update(*(using[path] for path in paths))
+    return {name: sorted(services) for name, services in found.items() if services}
 
 
-def services_on_deleted(files: set[str]) -> list[str]:
-    """Return the running services of which a process still runs on a deleted former version of one of *files*."""
-    return services_using({f"{path} (deleted)" for path in files})
+def services_by_file() -> dict[str, set[str]]:
+    """Return, by path, the running services of which a process has that file as its program or mapped into memory."""
+    using: dict[str, set[str]] = {}
+    for process in Path("/proc").glob("[0-9]*"):
+        if service := service_of(process):
+            for path in mapped(process):
+                using.setdefault(path, set()).add(service)
+    return using
+
+
+def only_by_reboot(names: Iterable[str], services: dict[str, list[str]]) -> list[str]:
+    """Return which packages of *names* take effect by a reboot only: a kernel, and what such *services* run on."""
+    return sorted(name for name in names if _KERNEL.match(name) or set(services.get(name, ())) & {*REBOOT_ONLY})
 
 
 def mapped(process: Path) -> set[str]:
@@ -46,7 +63,9 @@ def mapped(process: Path) -> set[str]:
 
 
 def service_of(process: Path) -> str:
-    """Return the systemd service that the process at ``/proc/PID`` belongs to, empty if to none."""
+    """Return the service that the process at ``/proc/PID`` belongs to, as needrestart names it, empty if to none."""
+    if process.name == "1":
+        return "systemd-manager"
     try:
         groups = (process / "cgroup").read_text()
     except OSError:

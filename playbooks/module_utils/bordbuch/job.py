@@ -8,13 +8,10 @@ import time
 from pathlib import Path
 from typing import Any
 
-from ansible.module_utils.bordbuch import lock, state, unit
+from ansible.module_utils.bordbuch import effects, lock, state, unit
 from ansible.module_utils.bordbuch.staged import ARCHIVES, wrong_files
 
 _INST = re.compile(r"^Inst (?P<name>[^\s:]+)\S* (?:\[[^\]]+\] )?\((?P<version>\S+) .*?\[(?P<arch>\w+)\]\)", re.M)
-REBOOT_ONLY = ("dbus.service", "dbus-broker.service")
-"""What cannot be restarted under everything that is connected to it: only a reboot brings it onto new files."""
-
 _REMOVE = re.compile(r"^Remv (\S+)", re.M)
 
 
@@ -106,8 +103,8 @@ def objections(change: str, rows: list[dict[str, Any]], known: dict[str, dict[st
     return differences(rows, known) or wrong_files(rows) or simulated(change, rows)
 
 
-def remember(change: str, known: dict[str, dict[str, str]]) -> None:
-    """Write down, once, what the gate compares with after the change."""
+def remember(change: str, rows: list[dict[str, Any]], known: dict[str, dict[str, str]]) -> None:
+    """Write down, once, what the gate compares with after the change of the packages in *rows*."""
     path = folder(change) / "before.json"
     if not path.exists():
         before = {
@@ -116,6 +113,7 @@ def remember(change: str, known: dict[str, dict[str, str]]) -> None:
             "failed_units": state.failed_units(),
             "held": state.holds(known),
             "automatic": state.automatic(known),
+            "services": effects.services_of_packages([(row["name"], row["architecture"]) for row in rows]),
             "installed": {key: package["version"] for key, package in known.items() if package["status"][1] == "i"},
         }
         state.write_durably(path, before)
@@ -131,7 +129,7 @@ def launch(change: str, rows: list[dict[str, Any]], options: dict[str, Any]) -> 
     source = sys.modules[unit.__name__].__loader__.get_source(unit.__name__)  # type: ignore[union-attr]  # of the module's archive
     program.write_text(source)
     state.write_durably(folder(change) / "job.json", {"paths": paths(rows), **options})
-    properties = ["Type=oneshot", f"ExecStopPost=-/usr/bin/systemctl unmask --runtime {' '.join(unit.QUIET)}"]
+    properties = ["Type=oneshot", *(f"Before={other}" for other in unit.QUIET)]
     answer = state.run(
         [
             *("systemd-run", "--no-block", "--quiet", f"--unit={unit_name(change)}", "--remain-after-exit"),
@@ -147,7 +145,7 @@ def reboot_reasons(still_on_old_files: list[str]) -> list[str]:
     """Return why this host needs a reboot, from facts and never from a flag file: the kernel, and what only a reboot renews."""
     running, newest = state.kernel_running(), state.kernel_newest()
     kernel = [f"runs kernel {running}, newest is {newest}"] if newest not in ("", running) else []
-    return kernel + [f"{name} runs on old files" for name in still_on_old_files if name in REBOOT_ONLY]
+    return kernel + [f"{name} runs on old files" for name in still_on_old_files if name in effects.REBOOT_ONLY]
 
 
 def release(change: str) -> dict[str, object] | None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import apt_pkg
+from ansible.module_utils.bordbuch import keys
 from apt.progress.base import AcquireProgress
 
 LISTS = Path("/var/lib/apt/lists")
@@ -115,10 +116,11 @@ def sources(listener: Listener, complaint: str) -> list[dict[str, object]]:
     """Return one row per source and suite: state, detail, and when its Release file was published and is valid until."""
     listing = apt_pkg.SourceList()
     listing.read_main_list()
-    return [_row(meta.uri, meta.dist, listener, complaint) for meta in listing.list]
+    ends = keys.key_ends()
+    return [_row(meta.uri, meta.dist, listener, complaint, ends) for meta in listing.list]
 
 
-def _row(uri: str, suite: str, listener: Listener, complaint: str) -> dict[str, object]:
+def _row(uri: str, suite: str, listener: Listener, complaint: str, ends: dict[str, int]) -> dict[str, object]:
     release = _release(uri, suite)
     about = re.compile(rf"{re.escape(without_credentials(uri).rstrip('/'))} {re.escape(suite)}[ /]")
     errors = {description: text for description, text in listener.errors.items() if about.match(description) and text}
@@ -127,6 +129,7 @@ def _row(uri: str, suite: str, listener: Listener, complaint: str) -> dict[str, 
     state, words = ("answered", "") if answered else (_missing(errors) or classify(words), words)
     if answered:
         state, words = _doubts(suite, release)
+    until = keys.signed_until(_signed(uri, suite), ends) if answered else None
     return {
         "uri": without_credentials(uri),
         "suite": suite,
@@ -134,6 +137,8 @@ def _row(uri: str, suite: str, listener: Listener, complaint: str) -> dict[str, 
         "detail": " ".join(without_credentials(words).split())[:300],
         "published": _iso(release.get("Date", "")),
         "valid_until": _iso(release.get("Valid-Until", "")),
+        "key_known": until is not None,
+        "key_valid_until": _moment(until) if until and until != keys.NEVER else None,
     }
 
 
@@ -173,13 +178,20 @@ def _words_about(uri: str, suite: str, complaint: str) -> str:
 
 
 def _release(uri: str, suite: str) -> dict[str, str]:
+    head = _listed(uri, suite, "InRelease", "Release").split("\nSHA256:")[0]
+    return dict(line.split(": ", 1) for line in head.splitlines() if re.match(r"[A-Z][\w-]*: ", line))
+
+
+def _signed(uri: str, suite: str) -> str:
+    """Return the signatures of a suite's Release file, and what else stands in the same file."""
+    return _listed(uri, suite, "InRelease", "Release.gpg")
+
+
+def _listed(uri: str, suite: str, *names: str) -> str:
+    """Return the content of the first file of *names* that the suite has in the lists, empty if it has none."""
     stem = apt_pkg.uri_to_filename(f"{uri}dists/{suite}/")
-    for name in ("InRelease", "Release"):
-        path = LISTS / f"{stem}{name}"
-        if path.exists():
-            head = path.read_text(errors="replace").split("\nSHA256:")[0]
-            return dict(line.split(": ", 1) for line in head.splitlines() if re.match(r"[A-Z][\w-]*: ", line))
-    return {}
+    found = (LISTS / f"{stem}{name}" for name in names)
+    return next((path.read_text(errors="replace") for path in found if path.exists()), "")
 
 
 def _past(date: str) -> bool:
@@ -187,7 +199,11 @@ def _past(date: str) -> bool:
 
 
 def _iso(date: str) -> str | None:
-    return parsedate_to_datetime(date).strftime("%Y-%m-%dT%H:%M:%SZ") if date else None
+    return _moment(parsedate_to_datetime(date).timestamp()) if date else None
+
+
+def _moment(epoch: float) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(epoch))
 
 
 def lists_age() -> int | None:

@@ -16,6 +16,7 @@ class Resolver:
         self.cache = apt_pkg.Cache(None)
         self.depcache = apt_pkg.DepCache(self.cache)
         self.records = apt_pkg.PackageRecords(self.cache)
+        self.asked = False
         self.sources = apt_pkg.SourceList()
         self.sources.read_main_list()
 
@@ -38,15 +39,16 @@ class Resolver:
 
     def mark(self, wanted: list[tuple[Any, Any]]) -> list[str]:
         """Mark *wanted* for installation and return why that cannot be, empty if it can: what would go or stay broken."""
-        self.depcache.init()
+        if self.asked:  # a fresh one is clean, and cleaning takes as long as opening
+            self.depcache.init()
+        self.asked = True
         with apt_pkg.ActionGroup(self.depcache):
             for package, version in wanted:
                 self.depcache.set_candidate_ver(package, version)
             for package, _version in wanted:
                 self.depcache.mark_install(package, True, False)
-        removed = [
-            p.get_fullname(True) for p in self.cache.packages if p.current_ver and self.depcache.marked_delete(p)
-        ]
+        going = self.cache.packages if self.depcache.del_count else []
+        removed = [package.get_fullname(True) for package in going if self.depcache.marked_delete(package)]
         missed = [p.get_fullname(True) for p, v in wanted if not self._comes(p, v)]
         broken = ["dependencies would be broken"] if self.depcache.broken_count else []
         return [f"would remove {name}" for name in removed] + broken + [f"{name} would not come" for name in missed]
@@ -72,16 +74,15 @@ class Resolver:
         self.mark(accepted)
         return kept_back
 
-    def changes(self) -> list[dict[str, object]]:
-        """Return what is marked now, one row per package, sorted by name and architecture."""
-        rows = [self.describe(package, self.depcache.get_candidate_ver(package)) for package in self.marked()]
+    def changes(self, marked: list[Any]) -> list[dict[str, object]]:
+        """Return what is *marked*, one row per package, sorted by name and architecture."""
+        rows = [self.describe(package, self.depcache.get_candidate_ver(package)) for package in marked]
         return sorted(rows, key=lambda row: (str(row["name"]), str(row["architecture"])))
 
-    def source_versions(self) -> dict[str, str]:
-        """Return, by name of each marked package, its source package and that one's version."""
+    def source_versions(self, marked: list[Any]) -> dict[str, str]:
+        """Return, by name of each *marked* package, its source package and that one's version."""
         return {
-            package.name: self._source(package.name, self.depcache.get_candidate_ver(package))
-            for package in self.marked()
+            package.name: self._source(package.name, self.depcache.get_candidate_ver(package)) for package in marked
         }
 
     def _source(self, name: str, version: Any) -> str:
@@ -89,12 +90,12 @@ class Resolver:
         return f"{self.records.source_pkg or name} {self.records.source_ver or version.ver_str}"
 
     def marked(self) -> list[Any]:
-        """Return the packages that are marked to be installed or upgraded."""
+        """Return the packages that are marked now to be installed or upgraded."""
         return [p for p in self.cache.packages if self.depcache.marked_install(p) or self.depcache.marked_upgrade(p)]
 
-    def growth(self) -> tuple[int, int, int]:
-        """Return for what is marked, in bytes: how much the file system grows, the largest package, what is to download."""
-        sizes = [self.depcache.get_candidate_ver(package).installed_size for package in self.marked()]
+    def growth(self, marked: list[Any]) -> tuple[int, int, int]:
+        """Return for what is *marked*, in bytes: how much the file system grows, the largest package, what is to download."""
+        sizes = [self.depcache.get_candidate_ver(package).installed_size for package in marked]
         return max(0, self.depcache.usr_size), max(sizes, default=0), self.depcache.deb_size
 
     def describe(self, package: Any, version: Any) -> dict[str, object]:

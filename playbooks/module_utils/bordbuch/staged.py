@@ -83,14 +83,15 @@ def changelog(row: dict[str, Any]) -> str:
 def advisories(rows: list[dict[str, Any]], sources: dict[str, str]) -> dict[str, list[str]]:
     """Return, by package name, the CVE and advisory ids that its changelog names since the version that is installed.
 
-    A package without a changelog has the ids of its sibling: *sources* gives each package's source and its version.
+    All packages of one source and version, which *sources* gives by package, have the same changelog, where they have one: it
+    is read from the smallest file that has it, since everything before it in a file must be unpacked.
     """
-    updates = [row for row in rows if row["from_version"]]
-    own = {row["name"]: ids_since(changelog(row), str(row["from_version"])) for row in updates}
-    by_source: dict[str, set[str]] = {}
-    for name, found in own.items():
-        by_source.setdefault(sources[name], set()).update(found)
-    return {name: sorted(found or by_source[sources[name]]) for name, found in own.items()}
+    updates = sorted((row for row in rows if row["from_version"]), key=lambda row: int(row["size_bytes"]))
+    logs: dict[str, str] = {}
+    for row in updates:
+        source = sources[row["name"]]
+        logs[source] = logs.get(source) or changelog(row)
+    return {row["name"]: sorted(ids_since(logs[sources[row["name"]]], str(row["from_version"]))) for row in updates}
 
 
 def ids_since(changelog: str, version: str) -> set[str]:

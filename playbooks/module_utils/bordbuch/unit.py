@@ -1,6 +1,6 @@
 """The package work itself: a program of its own that runs in a transient systemd unit on the host.
 
-It needs neither the SSH session nor the controller: it holds off what would disturb it, installs exactly the files named
+It needs neither the SSH session nor the controller: it installs exactly the files named
 in ``job.json`` beside it, restarts services as the policy says, and writes ``result.json``. Standard library only.
 """
 
@@ -14,12 +14,10 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 QUIET = ("apt-daily.service", "apt-daily-upgrade.service")
-"""Units that would start package work of their own meanwhile."""
+"""Units that do package work of their own: systemd lets them wait until this one has ended, and nothing is left to be undone."""
 
 NOT_KNOWN = "something unknown (needrestart is missing)"
 """Stands among the services on old files where nobody can tell which they are."""
@@ -65,24 +63,13 @@ def main(folder: Path) -> None:
     job = json.loads((folder / "job.json").read_text())
     result: dict[str, object] = {"exit_code": -1, "began": int(time.time())}
     try:
-        with quiet():
-            result |= install(job, folder)
+        result |= install(job, folder)
         if result["exit_code"] == 0:
             result |= restart(job["restart"], job["restart_except"])
     except (OSError, subprocess.SubprocessError) as error:
         result["complaint"] = str(error)
     finally:
         write(folder / "result.json", {**result, "ended": int(time.time())})
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Hold off automatic package work; the mask is the runtime's, so that a reboot releases it, too."""
-    call(["systemctl", "mask", "--runtime", *QUIET])
-    try:
-        yield
-    finally:
-        call(["systemctl", "unmask", "--runtime", *QUIET])
 
 
 def install(job: dict[str, list[str]], folder: Path) -> dict[str, object]:
