@@ -2,15 +2,17 @@
 
 from invoke import Collection
 
-from ops.tasks import changes, lab, patch
+from ops.tasks import changes, lab, patch, role
 from ops.tasks.audit import audit
 from ops.tasks.command import let_usage_errors_exit_2
+from ops.tasks.deploy import deploy, drift
 from ops.tasks.docs import docs
 from ops.tasks.molecule import molecule
+from ops.tasks.status import status
 from ops.tasks.test import test
 from ops.tasks.verify import verify
 
 let_usage_errors_exit_2()
 
-namespace = Collection(audit, changes, docs, lab, molecule, patch, test, verify)
+namespace = Collection(audit, changes, deploy, docs, drift, lab, molecule, patch, role, status, test, verify)
 namespace.configure({"tasks": {"dedupe": False}})

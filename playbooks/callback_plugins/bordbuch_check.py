@@ -56,16 +56,16 @@ def change(item: Mapping[str, Any], action: str, arguments: Mapping[str, Any]) -
     given = (item.get("invocation") or {}).get("module_args") or {}
     parts = [part for part in as_list(item.get("diff")) if isinstance(part, Mapping)]
     names = targets({**arguments, **given, **item}, parts)
-    reason = hidden(item, names, given.get("mode") or arguments.get("mode"))
     shown = [line for part in parts for line in attributes(part, action)]
     content = [line for part in parts for line in difference(part)]
-    return {"what": names, "diff": shorten(shown or ([] if reason else content)), "hidden": reason if content else ""}
+    reason = hidden(item, names, given.get("mode") or arguments.get("mode")) if content or censored(item) else ""
+    return {"what": names, "diff": shorten(shown or ([] if reason else content)), "hidden": reason}
 
 
 def targets(values: Mapping[str, Any], parts: list[Mapping[str, Any]]) -> list[str]:
     """Return the files, packages, accounts or units that a task is about, by the first of its arguments that says so."""
-    headers = [str(part["after_header"]) for part in parts if str(part.get("after_header", "")).startswith("/")]
-    found = headers or next((as_list(values[name]) for name in NAMES if plain(values.get(name))), [])
+    headers = [part["before_header"] for part in parts if part.get("before_header")]
+    found = next((as_list(values[name]) for name in NAMES if plain(values.get(name))), headers)
     return list(dict.fromkeys(str(name).removesuffix(" (content)") for name in found))
 
 
@@ -76,13 +76,18 @@ def plain(value: Any) -> bool:
 
 def hidden(item: Mapping[str, Any], names: list[str], mode: Any) -> str:
     """Return why the content of a file must not be shown, empty where everybody on the host may read it."""
-    if item.get("_ansible_no_log") or "censored" in item:
+    if censored(item):
         return "the task hides what it does"
     if any(SECRET_PLACES.search(name) for name in names):
         return "it lies where secrets do"
     if not all(everybody_reads(known) for known in (mode, item.get("mode")) if known) or not (mode or item.get("mode")):
         return "not everybody on the host may read it"
     return ""
+
+
+def censored(result: Mapping[str, Any]) -> bool:
+    """Return whether the task has said no_log."""
+    return bool(result.get("_ansible_no_log")) or "censored" in result
 
 
 def everybody_reads(mode: Any) -> bool:
@@ -117,11 +122,11 @@ def shorten(lines: list[str]) -> list[str]:
 
 def complaint(result: Mapping[str, Any]) -> str:
     """Return why a task failed, in its own words, unless it hides them."""
-    if "censored" in result or result.get("_ansible_no_log"):
+    if censored(result):
         return "the task hides what it does"
     items = [item for item in as_list(result.get("results")) if isinstance(item, Mapping) and item.get("failed")]
     said = items[0] if items else result
-    words = " ".join(str(said.get("msg") or said.get("stderr") or "it said nothing").split())
+    words = " ".join(f"{said.get('msg', '')} {said.get('stderr', '')}".split()) or "it said nothing"
     return words if len(words) <= 400 else f"{words[:400]} …"
 
 
@@ -171,7 +176,9 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]  # ansible-core brings
         """Note a task that would change something, or that found everything done."""
         own = result.result.get("bordbuch")
         if result.result.get("changed"):
-            self._result(result, "changed", {"changes": changes(result.result, result.task.action, result.task.args)})
+            self._result(
+                result, "changed", {"changes": changes(result.result, result.task.action, result.task_fields["args"])}
+            )
         else:
             self._result(result, "ok", own if isinstance(own, dict) else {})
 

@@ -1,0 +1,1 @@
+"""How the hosts stand, on one screen: asked now, nothing changed."""
