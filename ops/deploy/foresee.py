@@ -35,7 +35,7 @@ class Foreseen(Model):
     @property
     def digest(self) -> str:
         """The digest of host, task and thing of each change: the same state gives the same."""
-        return digest([[change.host, change.task, list(change.what)] for change in self.changes])
+        return digest(sorted([change.host, change.task, list(change.what)] for change in self.changes))
 
     def changing(self) -> tuple[str, ...]:
         """Return the hosts on which something would change."""

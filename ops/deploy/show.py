@@ -5,14 +5,27 @@ from collections.abc import Iterator
 from ops.deploy.foresee import Foreseen
 from ops.logbook.model import Record
 
-PLAN_COLUMNS = ("host", "what", "where")
+PLAN_COLUMNS = ("hosts", "what", "where")
 RESULT_COLUMNS = ("host", "result", "checks", "reason")
 
 
 def rows(plan: Foreseen) -> list[tuple[str, ...]]:
-    """Return one row per change: host, the task's sentence, and which files, packages or units it is about."""
-    changes = ((change.host, change.task, ", ".join(change.what)) for change in plan.changes)
-    return [*changes, *((host, reason, "") for host, reason in plan.silent.items())]
+    """Return one row per task and what it is about: the hosts on which it would change that, the task's sentence, the things."""
+    by_task: dict[tuple[str, str], list[str]] = {}
+    for change in plan.changes:
+        by_task.setdefault((change.host, change.task), []).extend(change.what)
+    hosts: dict[tuple[str, str], list[str]] = {}
+    for (host, task), what in by_task.items():
+        hosts.setdefault((task, ", ".join(what)), []).append(host)
+    return [
+        *((joined(plan, names), task, what) for (task, what), names in hosts.items()),
+        *((host, reason, "") for host, reason in plan.silent.items()),
+    ]
+
+
+def joined(plan: Foreseen, names: list[str]) -> str:
+    """Return the hosts *names* in the inventory's order."""
+    return ", ".join(host for host in plan.hosts if host in names)
 
 
 def differences(plan: Foreseen) -> Iterator[str]:
@@ -22,7 +35,8 @@ def differences(plan: Foreseen) -> Iterator[str]:
         if change.diff or change.hidden:
             hosts.setdefault((change.what, change.diff, change.hidden), []).append(change.host)
     for (what, diff, hidden), names in hosts.items():
-        yield f"{', '.join(what)} on {', '.join(names)}{f': not shown, {hidden}' if hidden and not diff else ''}"
+        reason = f": not shown, {hidden}" if hidden and not diff else ""
+        yield f"{', '.join(what)} on {joined(plan, names)}{reason}"
         yield from (f"    {line}" for line in diff)
 
 

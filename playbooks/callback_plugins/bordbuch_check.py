@@ -33,7 +33,7 @@ LINES = 20
 """Lines of a difference that are kept; whoever wants to read more reads the role."""
 
 SECRET_PLACES = re.compile(
-    r"(?i)/private/|/\.ssh/|/shadow|\.key$|\.p12$|pgpass|passw|secret|credential|token|vault|\.netrc"
+    r"(?i)/private/|/\.ssh/(?!authorized_keys)|/shadow|\.key$|\.p12$|pgpass|passw|secret|credential|token|vault|\.netrc"
 )
 NAMES = ("dest", "path", "name")
 
