@@ -1,0 +1,212 @@
+"""What is seen of a host and who is told, on both releases: states are changed and looked at from where Prometheus looks."""
+
+import json
+import re
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+from testinfra.host import Host
+
+ROLE = Path(__file__).resolve().parents[3]
+
+LISTEN = {"bookworm": "127.0.0.1", "trixie": "[::1]"}
+GET = "import urllib.request as r; print(r.urlopen('http://%s:9100/metrics').read().decode())"
+CERTIFICATE = "/etc/ssl/bordbuch/host.crt"
+MAILS = {"bookworm": "/var/mail/root", "trixie": "/var/spool/stand-in"}
+
+
+def figures(host: Host) -> dict[str, float]:
+    """Return our figures after they were read once more, as Prometheus gets them."""
+    host.check_output("systemctl start bordbuch-figures.service")
+    text = host.check_output("python3 -c %s", GET % LISTEN[host.backend.host])
+    return {name: float(value) for name, value in re.findall(r"^bordbuch_(\S.*) (\S+)$", text, re.MULTILINE)}
+
+
+def mails(host: Host) -> str:
+    """Return all that root was mailed, as one text."""
+    return host.run("cat %s", MAILS[host.backend.host]).stdout
+
+
+def wait_for_mail(host: Host, words: str) -> str:
+    """Return all mails as soon as *words* stand in them."""
+    for _attempt in range(50):
+        if words in (text := mails(host)):
+            return text
+        time.sleep(0.2)
+    raise AssertionError(f"no mail with {words!r} came; there is: {mails(host)}")
+
+
+@pytest.fixture
+def forgotten(host: Host) -> Iterator[None]:
+    """Nobody remembers a mail, and no unit of the tests is left failed."""
+    clean = "rm -f /var/lib/bordbuch-failed/sent.json; systemctl reset-failed"
+    host.check_output(clean)
+    yield
+    host.check_output(clean)
+
+
+def fail(host: Host, unit: str, options: str = "", says: str = "something") -> None:
+    """Have a transient *unit* say something and fail."""
+    host.run(f"systemd-run --wait --unit={unit} {options} sh -c 'echo {says}; exit 7'")
+
+
+def test_exporter_listens_on_its_address_only(host: Host) -> None:
+    listening = host.check_output("ss -Htln 'sport = 9100' | awk '{print $4}'").split()
+    assert listening == [f"{LISTEN[host.backend.host]}:9100"]
+
+
+def test_every_host_has_its_figures(host: Host) -> None:
+    seen = figures(host)
+    assert [name for name, value in seen.items() if name.startswith("figure_failed") and value] == []
+    has_count = {"bookworm": True, "trixie": False}[host.backend.host]
+    assert ("vote_count_timestamp_seconds" in seen) is has_count
+    assert ("mail_queued" in seen) is has_count
+    assert seen["reboot_needed"] == 0
+    ends = seen[f'certificate_ends_timestamp_seconds{{path="{CERTIFICATE}"}}']
+    assert 98 < (ends - time.time()) / 86400 < 101
+
+
+def test_security_updates_are_those_of_apt(host: Host) -> None:
+    listed = host.run("apt list --upgradable 2>/dev/null").stdout.splitlines()
+    assert figures(host)["security_updates"] == len([line for line in listed if "-security" in line])
+
+
+def test_reboot_is_seen(host: Host) -> None:
+    host.check_output("touch /boot/vmlinuz-6.1.0-9-amd64 /boot/vmlinuz-6.1.0-10-amd64")
+    given = 'echo \'{"kernel_running": "%s"}\' >/etc/bordbuch/given-facts.json'
+    try:
+        host.run(given % "6.1.0-9-amd64")
+        assert figures(host)["reboot_needed"] == 1
+        host.run(given % "6.1.0-10-amd64")
+        assert figures(host)["reboot_needed"] == 0
+    finally:
+        host.run("rm -f /boot/vmlinuz-6.1.0-* /etc/bordbuch/given-facts.json")
+
+
+def test_the_last_patch_that_succeeded_counts(host: Host) -> None:
+    assert "patch_ended_timestamp_seconds" not in figures(host)
+    for name, code, ended in (("a", 0, 1000), ("b", 0, 2000), ("c", 100, 3000)):
+        host.check_output("mkdir -m 700 -p /var/lib/bordbuch/changes/%s", name)
+        result = json.dumps({"exit_code": code, "ended": ended})
+        host.check_output("umask 077; echo %s >/var/lib/bordbuch/changes/%s/result.json", result, name)
+    try:
+        assert figures(host)["patch_ended_timestamp_seconds"] == 2000
+    finally:
+        host.run("rm -rf /var/lib/bordbuch/changes")
+
+
+@pytest.mark.parametrize("kind", ["backup", "drill"])
+def test_no_stamp_is_no_figure(host: Host, kind: str) -> None:
+    seen = figures(host)
+    assert seen[f'figure_failed{{figure="{kind}"}}'] == 0
+    assert f"{kind}_ended_timestamp_seconds" not in seen
+    host.check_output(
+        "install -d /var/lib/bordbuch/%s; echo '{\"ended\": 1234}' >/var/lib/bordbuch/%s/last.json", kind, kind
+    )
+    try:
+        assert figures(host)[f"{kind}_ended_timestamp_seconds"] == 1234
+    finally:
+        host.run("rm -r /var/lib/bordbuch/%s", kind)
+
+
+@pytest.mark.usefixtures("forgotten")
+def test_a_failed_unit_is_counted_and_named(host: Host) -> None:
+    before = figures(host)["units_failed"]
+    fail(host, "counted")
+    seen = figures(host)
+    assert seen["units_failed"] == before + 1
+    assert seen['unit_failed{unit="counted.service"}'] == 1
+
+
+def test_vote_count_and_mail_queue_move(host: Host) -> None:
+    if host.backend.host != "bookworm":
+        return
+    assert 900 < time.time() - figures(host)["vote_count_timestamp_seconds"] < 1900
+    host.check_output(
+        "runuser -u postgres -- psql -q site -c 'UPDATE member_count SET calculated = to_timestamp(5000)'"
+    )
+    assert figures(host)["vote_count_timestamp_seconds"] == 5000
+    host.check_output("postconf -e defer_transports=local; postfix reload 2>&1; echo | sendmail root; sleep 1")
+    try:
+        assert figures(host)["mail_queued"] == 1
+    finally:
+        host.check_output("postconf -X defer_transports; postfix reload 2>&1; postqueue -f")
+
+
+def test_a_broken_figure_takes_no_other_away(host: Host) -> None:
+    whole = figures(host)
+    host.check_output("cp %s /root/kept && echo nonsense >%s", CERTIFICATE, CERTIFICATE)
+    try:
+        seen = figures(host)
+    finally:
+        host.check_output("mv /root/kept %s", CERTIFICATE)
+    assert seen[f'figure_failed{{figure="certificate {CERTIFICATE}"}}'] == 1
+    assert whole.keys() - seen.keys() == {f'certificate_ends_timestamp_seconds{{path="{CERTIFICATE}"}}'}
+
+
+@pytest.mark.usefixtures("forgotten")
+def test_a_failed_unit_is_mailed_without_what_it_said(host: Host) -> None:
+    fail(host, "talkative", says="member-4711")
+    text = wait_for_mail(host, "talkative.service")
+    assert re.search(r"^Subject: \S+: talkative\.service failed$", text, re.MULTILINE)
+    assert "result: exit-code" in text
+    assert "exit status: 7" in text
+    assert "member-4711" not in text
+
+
+@pytest.mark.usefixtures("forgotten")
+def test_journal_lines_of_harmless_units_are_mailed(host: Host) -> None:
+    fail(host, "bordbuch-example", says="the-disk-is-full")
+    assert "the-disk-is-full" in wait_for_mail(host, "the-disk-is-full")
+
+
+@pytest.mark.usefixtures("forgotten")
+def test_a_restart_loop_sends_one_mail(host: Host) -> None:
+    for _attempt in range(4):
+        fail(host, "loops")
+        host.check_output("systemctl reset-failed loops.service")
+    fail(host, "loops", "-p Restart=on-failure -p RestartSec=50ms -p StartLimitBurst=5 -p StartLimitIntervalSec=60")
+    wait_for_mail(host, "loops.service failed")
+    time.sleep(2)
+    assert mails(host).count("loops.service failed") == 1
+    memory = json.loads(host.check_output("cat /var/lib/bordbuch-failed/sent.json"))
+    assert memory["unsaid"]["loops.service"] >= 1
+    memory["sent"]["loops.service"] = 0
+    host.check_output("echo %s >/var/lib/bordbuch-failed/sent.json", json.dumps(memory))
+    host.check_output("systemctl reset-failed")
+    fail(host, "loops")
+    wait_for_mail(host, "more times since the last mail")
+
+
+def test_the_mail_about_a_failed_mail_is_not_tried(host: Host) -> None:
+    assert host.check_output("systemctl show -P OnFailure bordbuch-failed@x.service.service") == ""
+    assert host.check_output("systemctl show -P OnFailure ssh.service") == "bordbuch-failed@ssh.service.service"
+
+
+@pytest.mark.parametrize(
+    ("unit", "most"),
+    [("bordbuch-figures", 2.5), ("bordbuch-failed@x", 4.5), ("prometheus-node-exporter", 3.0)],
+)
+def test_units_are_sandboxed(host: Host, unit: str, most: float) -> None:
+    last = host.run("systemd-analyze security --no-pager %s.service", unit).stdout.splitlines()[-1]
+    assert float(re.findall(r"\d+\.\d", last)[0]) <= most, last
+
+
+def test_alert_rules_are_right(host: Host) -> None:
+    if host.backend.host != "trixie":
+        return
+    for command in ("promtool check rules alerts.yml", "promtool test rules alerts_test.yml"):
+        done = host.run(f"cd /root && {command}")
+        assert done.rc == 0, done.stdout + done.stderr
+
+
+def test_alerts_say_what_to_do_and_where_more_is_said() -> None:
+    rules = yaml.safe_load((ROLE / "files/alerts.yml").read_text())["groups"][0]["rules"]
+    sections = re.findall(r"^## (.*)$", (ROLE / "ALERTS.md").read_text(), re.MULTILINE)
+    assert [rule["alert"] for rule in rules] == sections
+    assert [rule["alert"] for rule in rules if rule["annotations"].keys() != {"summary", "action", "runbook"}] == []
+    links = [rule["annotations"]["runbook"] for rule in rules]
+    assert links == [f"roles/monitoring/ALERTS.md#{name.lower()}" for name in sections]
