@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Iterable
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,21 +14,22 @@ GROUPS = {"app": "application", "db": "database", "backup": "backup"}
 """Group of a host by the letters its name begins with."""
 
 
-def listing(names: Iterable[str], state: Path, keys: dict[str, str]) -> dict[str, Any]:
-    """Return the inventory of hosts *names* of the lab with the state folder *state*.
+def listing(addresses: Mapping[str, str], state: Path, keys: Mapping[str, str]) -> dict[str, Any]:
+    """Return the inventory of hosts of the lab with the state folder *state*.
 
     Args:
-        names: the hosts, in their order.
+        addresses: host → address, in their order; empty where the host does not run.
         state: where SSH configuration, keys and the logbook's clone of this lab are.
         keys: operator → public key.
     """
-    hosts = list(names)
+    hosts = list(addresses)
     groups = {
         group: [host for host in hosts if host.rstrip("0123456789") == prefix] for prefix, group in GROUPS.items()
     }
     variables = {
         "ansible_ssh_common_args": f"-F {state / 'ssh_config'}",
         "ansible_control_path_dir": str(state / "cp"),
+        "lab_state": str(state),
         "logbook_path": str(state / "logbook"),
         "logbook_keys": str(state / "keys"),
         "operators": [
@@ -37,7 +38,7 @@ def listing(names: Iterable[str], state: Path, keys: dict[str, str]) -> dict[str
         ],
     }
     return {
-        "_meta": {"hostvars": {}},
+        "_meta": {"hostvars": {host: {"site_address": address} for host, address in addresses.items() if address}},
         "all": {"hosts": hosts, "vars": variables},
         **{group: {"hosts": members} for group, members in groups.items()},
     }
@@ -50,10 +51,11 @@ def main() -> None:
     """
     lab = Lab.here()
     wanted = [word for word in sys.argv[1:] if not word.startswith("-")]
-    names = wanted or [host.name for host in lab.hosts()] or list(default_hosts())
+    running = {host.name: str(host.address) for host in lab.hosts()}
+    names = wanted or list(running) or list(default_hosts())
     public = {name: lab.keys / f"{name}.pub" for name in OPERATORS}
     keys = {name: path.read_text(encoding="utf-8").strip() for name, path in public.items() if path.exists()}
-    json.dump(listing(names, lab.state, keys), sys.stdout)
+    json.dump(listing({name: running.get(name, "") for name in names}, lab.state, keys), sys.stdout)
 
 
 if __name__ == "__main__":

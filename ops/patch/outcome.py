@@ -26,7 +26,7 @@ def host_result(plan: Plan, name: str, events: list[Event]) -> HostResult:
     state, reason = standing(events)
     gate = last[GATE].data if GATE in last else {}
     work = last[WAIT].data if WAIT in last else {}
-    states = gate.get("package_states", {})
+    states = gate.get("package_states") or work.get("package_states", {})
     return HostResult(
         state=state,
         reason=reason,
@@ -89,9 +89,9 @@ _VERDICTS = {START: _after_start, WAIT: _after_wait, REBOOT: _after_reboot, RECO
 def packages(
     plan: Plan, name: str, actions: HostActions, states: Mapping[str, Any], state: State
 ) -> tuple[PackageResult, ...]:
-    """Return what became of each planned package: as the gate saw it.
+    """Return what became of each planned package: as the gate saw it, or who waited for work that failed.
 
-    Where nothing was touched it is ``missing``; where work began and no gate looked, nobody knows.
+    Where nothing was touched it is ``missing``; where work began and nobody could look, it is not known.
     """
     advisories = plan.observations[name].advisories if name in plan.observations else {}
     otherwise = "unknown" if state in ("failed", "interrupted") else "missing"

@@ -66,7 +66,7 @@ def package_checks(
     rows: list[dict[str, Any]], before: dict[str, Any], known: dict[str, dict[str, str]]
 ) -> list[dict[str, Any]]:
     """Return the checks of packages: *known* after the change against *before* plus *rows*."""
-    planned = {f"{row['name']}:{row['architecture']}": row["to_version"] for row in rows}
+    planned = job.planned(rows)
     wrong = [
         f"{key} is {job.present(known, key) or 'not installed'}, planned {v}"
         for key, v in planned.items()

@@ -53,7 +53,9 @@ def wait(change: str, seconds: float) -> dict[str, Any]:
             time.sleep(0.2)
     before = state.read(job.folder(change) / "before.json") or {}
     result = state.read(job.folder(change) / "result.json") or {}
+    failed = standing == "done" and result.get("exit_code") != 0
     return {
+        "package_states": job.after_failure(change) if failed else {},
         "state": standing,
         "rebooted": bool(before) and before.get("boot_id") != state.boot_id(),
         "reboot_reasons": job.reboot_reasons(result.get("still_on_old_files", [])),

@@ -117,7 +117,7 @@ def fresh_folder(lab: Lab) -> Path:
     (folder / "inventory").mkdir(parents=True)
     names = [host.name for host in lab.hosts()]
     keys = {"anna": (lab.keys / "anna.pub").read_text().strip()}
-    shared: dict[str, Any] = listing(names, lab.state, keys)["all"]["vars"]
+    shared: dict[str, Any] = listing(dict.fromkeys(names, ""), lab.state, keys)["all"]["vars"]
     shared |= SETTINGS | {"logbook_path": str(folder / "logbook"), "logbook_remote": "", "logbook_host": ""}
     hosts = {"all": {"hosts": {name: {} for name in names}, "vars": shared}}
     (folder / "inventory" / "hosts.yml").write_text(yaml.safe_dump(hosts))

@@ -71,7 +71,7 @@ def test_an_open_change_can_be_closed_instead(site: MakeSite) -> None:
     record = here.record()
     assert (record["outcome"], record["detail"]) == ("aborted", "looked at it by hand")
     assert record["hosts"]["app1"]["state"] == "interrupted"
-    assert [package["state"] for package in record["hosts"]["app1"]["packages"]] == ["unknown"]
+    assert [package["state"] for package in record["hosts"]["app1"]["packages"]] == ["unknown"] * 2
 
 
 def test_two_operators_at_once_the_second_is_refused(site: MakeSite) -> None:

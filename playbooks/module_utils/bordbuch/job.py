@@ -98,6 +98,21 @@ def paths(rows: list[dict[str, Any]]) -> list[str]:
     return [str(ARCHIVES / str(row["file"])) for row in rows]
 
 
+def planned(rows: list[dict[str, Any]]) -> dict[str, str]:
+    """Return ``name:arch`` → version that *rows* bring."""
+    return {f"{row['name']}:{row['architecture']}": row["to_version"] for row in rows}
+
+
+def after_failure(change: str) -> dict[str, str]:
+    """Return ``name:arch`` → state of what *change* was to bring, after package work that failed."""
+    known, wanted = state.packages(), (state.read(folder(change) / "job.json") or {}).get("planned", {})
+    states = {}
+    for key, version in wanted.items():  # type: ignore[attr-defined]  # a mapping
+        whole = present(known, key)
+        states[key] = "installed" if whole == version else "missing" if whole or key not in known else "failed"
+    return states
+
+
 def objections(change: str, rows: list[dict[str, Any]], known: dict[str, dict[str, str]]) -> list[str]:
     """Return why *rows* must not be applied to this host as it is now; the cheap questions first."""
     return differences(rows, known) or wrong_files(rows) or simulated(change, rows)
@@ -128,7 +143,7 @@ def launch(change: str, rows: list[dict[str, Any]], options: dict[str, Any]) -> 
     program = folder(change) / "unit.py"
     source = sys.modules[unit.__name__].__loader__.get_source(unit.__name__)  # type: ignore[union-attr]  # of the module's archive
     program.write_text(source)
-    state.write_durably(folder(change) / "job.json", {"paths": paths(rows), **options})
+    state.write_durably(folder(change) / "job.json", {"paths": paths(rows), "planned": planned(rows), **options})
     properties = ["Type=oneshot", *(f"Before={other}" for other in unit.QUIET)]
     answer = state.run(
         [
