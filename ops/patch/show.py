@@ -36,7 +36,7 @@ def plan_rows(plan: Plan) -> list[tuple[str, ...]]:
 def _package_row(plan: Plan, host: str, package: PackageChange) -> tuple[str, ...]:
     seen = plan.observations[host]
     services = [name.removesuffix(".service") for name in seen.restarts.get(package.name, ())]
-    renews = ["by a reboot"] if package.name in seen.reboots else services
+    renews = ["all, by a reboot"] * (package.name in seen.reboots and not services) + services
     source = f"{package.archive}{' (security)' if package.security else ''}"
     return (
         host,
@@ -84,7 +84,7 @@ def notes(seen: Observations) -> list[str]:
         found.append(
             f"{file.path} differs locally and stays{', the package brings a new one' * file.package_brings_new}"
         )
-    return found + [f"{name} takes effect by a reboot, by rule" for name in seen.reboots]
+    return found + [f"a reboot is needed for {few(seen.reboots)}, by rule"] * bool(seen.reboots)
 
 
 def headline(plan: Plan) -> str:
