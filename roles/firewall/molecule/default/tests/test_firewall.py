@@ -7,7 +7,7 @@ import testinfra
 from testinfra.host import Host
 
 LISTEN = "systemd-run --collect --unit=listen-%s python3 -m http.server --bind :: %s"
-CONNECT = "import socket, sys; socket.create_connection((sys.argv[1], int(sys.argv[2])), 2).close()"
+CONNECT = "import socket, sys; socket.create_connection((sys.argv[1], int(sys.argv[2])), 1).close()"
 IPV6 = {"bookworm": "fd00:6264::1", "trixie": "fd00:6264::2"}
 FILE = "/etc/nftables.d/bordbuch.nft"
 

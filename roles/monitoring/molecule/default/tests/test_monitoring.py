@@ -2,9 +2,11 @@
 
 import json
 import re
+import runpy
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -12,8 +14,8 @@ from testinfra.host import Host
 
 ROLE = Path(__file__).resolve().parents[3]
 
-LISTEN = {"bookworm": "127.0.0.1", "trixie": "[::1]"}
-GET = "import urllib.request as r; print(r.urlopen('http://%s:9100/metrics').read().decode())"
+LISTEN = {"bookworm": "127.0.0.1:9100", "trixie": "[::1]:9100"}
+GET = "import urllib.request as r; print(r.urlopen('http://%s/metrics').read().decode())"
 CERTIFICATE = "/etc/ssl/bordbuch/host.crt"
 MAILS = {"bookworm": "/var/mail/root", "trixie": "/var/spool/stand-in"}
 
@@ -55,7 +57,28 @@ def fail(host: Host, unit: str, options: str = "", says: str = "something") -> N
 
 def test_exporter_listens_on_its_address_only(host: Host) -> None:
     listening = host.check_output("ss -Htln 'sport = 9100' | awk '{print $4}'").split()
-    assert listening == [f"{LISTEN[host.backend.host]}:9100"]
+    assert listening == [LISTEN[host.backend.host]]
+
+
+def test_the_sandbox_takes_no_figure_from_the_exporter(host: Host) -> None:
+    plain = "--collector.textfile.directory=/var/lib/prometheus/node-exporter --web.listen-address=127.0.0.1:9199"
+    host.check_output(f"systemd-run --unit=plain -p User=prometheus prometheus-node-exporter {plain}")
+    time.sleep(1)
+    try:
+        without, within = (
+            re.findall(
+                r"^node_scrape_collector_success.*", host.check_output("python3 -c %s", GET % address), re.MULTILINE
+            )
+            for address in ("127.0.0.1:9199", LISTEN[host.backend.host])
+        )
+    finally:
+        host.check_output("systemctl stop plain.service")
+    assert without == within
+
+
+def test_figures_come_by_themselves(host: Host) -> None:
+    assert host.service("bordbuch-figures.timer").is_enabled
+    assert host.service("bordbuch-figures.timer").is_running
 
 
 def test_every_host_has_its_figures(host: Host) -> None:
@@ -210,3 +233,13 @@ def test_alerts_say_what_to_do_and_where_more_is_said() -> None:
     assert [rule["alert"] for rule in rules if rule["annotations"].keys() != {"summary", "action", "runbook"}] == []
     links = [rule["annotations"]["runbook"] for rule in rules]
     assert links == [f"roles/monitoring/ALERTS.md#{name.lower()}" for name in sections]
+
+
+def test_a_host_sends_no_more_mails_than_its_share() -> None:
+    note = runpy.run_path(str(ROLE / "files/failed.py"))["note"]
+    memory: dict[str, Any] = {}
+    limits = {"quiet_seconds": 3600, "per_hour": 20}
+    notes = [note(memory, f"unit-{number}", 10_000.0 + number, limits) for number in range(25)]
+    assert [number for number, said in enumerate(notes) if said is None] == [20, 21, 22, 23, 24]
+    assert "last mail for an hour" in notes[19][0]
+    assert note(memory, "unit-24", 20_000.0, limits) == ["It failed 1 more times since the last mail about it."]
