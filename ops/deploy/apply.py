@@ -1,6 +1,7 @@
 """A deploy carried out: recorded before it begins, with what was foreseen, and at its end, with what came of it."""
 
 import socket
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -40,10 +41,14 @@ def carry_out(
         say: shows a line, the command that is run.
     """
     start, spool = begin(session, request, plan)
+    began = time.monotonic()
     events = apply(session, start, spool, plan, tags, report, say)
-    said = complaints(told(spool))
+    said, touched = complaints(told(spool)), time.monotonic()
     after = answers(plan.hosts, look(session, spool, plan, report))
-    record = recorded(session, request, start, plan, events, before, after)
+    spans = {"plan": plan.seconds, "window": touched - began, "verify": time.monotonic() - touched}
+    record = recorded(session, request, start, plan, events, before, after).model_copy(
+        update={"seconds": {name: round(span) for name, span in spans.items()}}
+    )
     every = read_events(spool)[0]
     change.finish(session, record, {"events-1.jsonl": events_bytes(every)})
     return record, said
@@ -82,8 +87,8 @@ def apply(
 ) -> list[Event]:
     """Run the playbook on the hosts of *plan* and return its events."""
     names = {"BORDBUCH_CHANGE": start.id, "BORDBUCH_USER": start.operator, "BORDBUCH_CONTROLLER": start.controller}
-    limit, chosen = ",".join(plan.hosts), options(tags, check=False)
-    play = Site(NAME, session.inventory.path, spool, {}, limit, {**names}, chosen)
+    limit = ",".join(plan.hosts) if len(plan.hosts) < len(session.inventory.hosts) else ""
+    play = Site(NAME, session.inventory.path, spool, {}, limit, names, options(tags, check=False))
     say(play.shown())
     return play.run(report)
 
@@ -129,7 +134,7 @@ def recorded(
         ended=datetime.now(UTC),
         command=start.command,
         hosts=hosts,
-        follow_up=tuple(f"{host}: not deployed, {reason}" for host, reason in plan.silent.items()),
+        follow_up=tuple(f"{host}: {left.state}, {left.reason}" for host, left in hosts.items() if left.reason),
     )
 
 

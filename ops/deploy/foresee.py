@@ -29,6 +29,7 @@ class Foreseen(Model):
     changes: tuple[Change, ...] = ()
     compared: int = 0
     skipped: int = 0
+    seconds: int = 0
     complaints: dict[str, str] = Field(default_factory=dict)
     silent: dict[str, str] = Field(default_factory=dict)
 
@@ -43,8 +44,15 @@ class Foreseen(Model):
         return tuple(host for host in self.hosts if host in there)
 
 
-def foreseen(chosen: Sequence[str], silent: dict[str, str], events: Iterable[Event]) -> Foreseen:
-    """Return what the check run of *events* says of *chosen*; *silent* are those that had not answered before."""
+def foreseen(chosen: Sequence[str], silent: dict[str, str], events: Iterable[Event], seconds: int = 0) -> Foreseen:
+    """Return what the check run of *events* says of *chosen*.
+
+    Args:
+        chosen: the hosts that are meant.
+        silent: those that had not answered before, with the reason.
+        events: of the check run.
+        seconds: how long it took.
+    """
     results = [event for event in events if event.type == "result"]
     lost = {event.host: "did not answer" for event in results if event.status == "unreachable"}
     return Foreseen(
@@ -52,6 +60,7 @@ def foreseen(chosen: Sequence[str], silent: dict[str, str], events: Iterable[Eve
         changes=tuple(change for event in results if event.status == "changed" for change in _changes(event)),
         compared=sum(event.status in ("ok", "changed") for event in results),
         skipped=sum(event.status == "skipped" for event in results),
+        seconds=seconds,
         complaints=complaints(results),
         silent={**silent, **lost},
     )

@@ -28,6 +28,7 @@ class Wish:
     tags: str = ""
     reason: str = "as the roles say"
     yes: bool = False
+    json: bool = False
 
 
 def deploy(session: Session, wish: Wish) -> None:
@@ -42,10 +43,11 @@ def deploy(session: Session, wish: Wish) -> None:
         request = requested(session, wish)
         refuse_frozen(session, request)
         refuse_unapproved(session)
-        before, plan = planned(session.inventory, wish)
-        refuse_locked(before)
+        before, plan = planned(session.inventory, wish, refuse_locked)
         if plan.changes:
             carry_out(session, request, plan, before, wish)
+        elif wish.json:
+            terminal.data(show.as_data(plan))
         conclude(plan)
 
 
@@ -65,32 +67,35 @@ def refuse_unapproved(session: Session) -> None:
         )
 
 
-def planned(inventory: Inventory, wish: Wish) -> tuple[Status, Foreseen]:
-    """Return how the hosts stand and what would change on them, shown.
+def planned(
+    inventory: Inventory, wish: Wish, judge: Callable[[Status], None] = lambda _status: None
+) -> tuple[Status, Foreseen]:
+    """Return how the hosts stand and what would change on them, shown; *judge* may object before that is looked for.
 
     Raises:
         Failed: the check run failed on a host, or none answered.
     """
     chosen = inventory.select(wish.limit)
-    began = time.monotonic()
     with Progress(f"Comparing {len(chosen)} hosts with the roles") as progress:
-        before, plan = compared(inventory.path, chosen, wish.tags, progress.event)
-    display(plan, time.monotonic() - began)
+        before = answers(chosen, ask(inventory.path, progress.event, ",".join(chosen)))
+        judge(before)
+        plan = compared(inventory.path, chosen, before, wish.tags, progress.event)
+    display(plan)
     refuse_unknown(plan)
     return before, plan
 
 
 def compared(
-    inventory: Path, chosen: tuple[str, ...], tags: str, report: Callable[[Event], None]
-) -> tuple[Status, Foreseen]:
-    """Return how the hosts stand, and what the roles would change on those that answer."""
-    before = answers(chosen, ask(inventory, report, ",".join(chosen)))
+    inventory: Path, chosen: tuple[str, ...], before: Status, tags: str, report: Callable[[Event], None]
+) -> Foreseen:
+    """Return what the roles would change on those of *chosen* that answer."""
     there = tuple(host for host in chosen if host in before.hosts)
+    began = time.monotonic()
     events = site.look(inventory, there, tags, report) if there else []
-    return before, foreseen(chosen, before.silent, events)
+    return foreseen(chosen, before.silent, events, round(time.monotonic() - began))
 
 
-def display(plan: Foreseen, seconds: float) -> None:
+def display(plan: Foreseen) -> None:
     """Show what would change, or that nothing would and how that is known."""
     if plan.changes or plan.silent:
         terminal.table("Plan", show.PLAN_COLUMNS, show.rows(plan))
@@ -99,7 +104,7 @@ def display(plan: Foreseen, seconds: float) -> None:
     if plan.changes:
         terminal.say(show.headline(plan))
     elif plan.hosts and not plan.complaints:
-        terminal.say(show.nothing(plan, seconds))
+        terminal.say(show.nothing(plan))
 
 
 def refuse_unknown(plan: Foreseen) -> None:
@@ -139,6 +144,8 @@ def carry_out(session: Session, request: Request, plan: Foreseen, before: Status
     with Progress(f"Deploying to {len(plan.hosts)} hosts") as progress:
         record, said = apply.carry_out(session, request, plan, before, wish.tags, progress.event, terminal.say)
     report(session, record)
+    if wish.json:
+        terminal.data(record.model_dump(mode="json"))
     if record.outcome != "verified":
         raise failure(record, said)
 
@@ -170,11 +177,6 @@ def conclude(plan: Foreseen) -> None:
     if plan.silent:
         names = "; ".join(f"{host} ({reason})" for host, reason in plan.silent.items())
         raise Failed(f"not deployed: {names}", left="they were not touched", next_step="mend that, then run it again")
-
-
-def drift(inventory: Inventory, limit: str) -> Foreseen:
-    """Return in what the hosts differ from the roles; only looks."""
-    return planned(inventory, Wish(limit))[1]
 
 
 def drifted(plan: Foreseen) -> None:

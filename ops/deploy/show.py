@@ -1,6 +1,7 @@
 """What would change, and how it ended, in words and rows: pure, so that what a person reads can be tested."""
 
 from collections.abc import Iterator
+from typing import Any
 
 from ops.deploy.foresee import Foreseen
 from ops.logbook.model import Record
@@ -48,11 +49,11 @@ def headline(plan: Foreseen) -> str:
     )
 
 
-def nothing(plan: Foreseen, seconds: float) -> str:
+def nothing(plan: Foreseen) -> str:
     """Return that nothing is to change, and how that is known."""
     return (
         f"Nothing to change on {len(plan.hosts)} hosts: a check run of playbooks/site.yml compared {plan.compared} tasks with "
-        f"them in {seconds:.0f} s; {plan.skipped} did not apply, or can only be judged by running them."
+        f"them in {plan.seconds} s; {plan.skipped} did not apply, or can only be judged by running them."
     )
 
 
@@ -75,3 +76,8 @@ def result_rows(record: Record) -> list[tuple[str, ...]]:
         )
         for host, result in record.hosts.items()
     ]
+
+
+def as_data(plan: Foreseen) -> dict[str, Any]:
+    """Return the plan for programs, with its digest."""
+    return {**plan.model_dump(mode="json"), "digest": plan.digest}

@@ -10,19 +10,22 @@ from ops.change.session import ROOT
 from ops.deploy import procedure
 from ops.deploy.foresee import Foreseen
 from ops.deploy.procedure import Wish
+from ops.deploy.show import as_data
 from ops.tasks.command import command
 from ops.tasks.patch import LIMIT, REASON, required
 from ops.tasks.work import INVENTORY, at_work
+
+TAGS = "only a role or a part of one, e.g. base or base:sshd"
 
 
 @command(
     help={
         "limit": LIMIT,
-        "tags": "only a role or a part of one, e.g. base or base:sshd",
+        "tags": TAGS,
         "check": "show what would change and change nothing",
         "reason": REASON,
         "yes": "answer the question with the number of hosts",
-        "json": "print the plan as JSON, with --check",
+        "json": "print the plan as JSON with --check, else the record",
         "inventory": INVENTORY,
     },
 )
@@ -46,24 +49,24 @@ def deploy(
     """
     with at_work(Path(inventory), hosts=True) as session:
         terminal.quiet(json)
-        wish = Wish(limit, tags, required(reason), yes)
+        wish = Wish(limit, tags, required(reason), yes, json)
         if check:
-            plan = procedure.planned(session.inventory, wish)[1]
+            _before, plan = procedure.planned(session.inventory, wish)
             show(plan, json)
             procedure.conclude(plan)
         else:
             procedure.deploy(session, wish)
 
 
-@command(help={"limit": LIMIT, "json": "print the differences as JSON", "inventory": INVENTORY})
-def drift(c: Context, limit: str = "", json: bool = False, inventory: str = "inventory/lab") -> None:
+@command(help={"limit": LIMIT, "tags": TAGS, "json": "print the differences as JSON", "inventory": INVENTORY})
+def drift(c: Context, limit: str = "", tags: str = "", json: bool = False, inventory: str = "inventory/lab") -> None:
     """Show which hosts differ from the roles, and where. Only reads; exits 1 if one differs or does not answer.
 
     Example: invoke drift --limit database
     """
     terminal.quiet(json)
     path = Path(inventory) if Path(inventory).exists() else ROOT / inventory
-    plan = procedure.drift(inventories.load(path), limit)
+    _before, plan = procedure.planned(inventories.load(path), Wish(limit, tags))
     show(plan, json)
     procedure.drifted(plan)
 
@@ -71,4 +74,4 @@ def drift(c: Context, limit: str = "", json: bool = False, inventory: str = "inv
 def show(plan: Foreseen, json: bool) -> None:
     """Print *plan* as JSON if that is asked for."""
     if json:
-        terminal.data({**plan.model_dump(mode="json"), "digest": plan.digest})
+        terminal.data(as_data(plan))

@@ -108,8 +108,8 @@ def test_the_digest_does_not_depend_on_which_host_is_faster() -> None:
 
 
 def test_nothing_to_change_says_how_that_is_known() -> None:
-    plan = foresee.foreseen(HOSTS, {}, [event("app1"), event("db1"), event("db1", "skipped")])
-    assert show.nothing(plan, 7.4) == (
+    plan = foresee.foreseen(HOSTS, {}, [event("app1"), event("db1"), event("db1", "skipped")], 7)
+    assert show.nothing(plan) == (
         "Nothing to change on 2 hosts: a check run of playbooks/site.yml compared 2 tasks with them in 7 s; "
         "1 did not apply, or can only be judged by running them."
     )

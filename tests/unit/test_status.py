@@ -1,5 +1,6 @@
 """The status: from what hosts tell to rows and lines, and what the module tells of a host."""
 
+import importlib
 import importlib.util
 import io
 from pathlib import Path
@@ -212,7 +213,8 @@ def test_the_end_of_a_certificate(module: ModuleType, monkeypatch: pytest.Monkey
 
 
 def test_checks_are_asked_once_unless_patient(module: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module.health, "examine", lambda rows: rows)
+    health = importlib.import_module("ansible.module_utils.bordbuch.health")
+    monkeypatch.setattr(health, "examine", lambda rows: rows)
     given = {**PARAMETERS, "health": [{"name": "x", "seconds": 30}]}
     assert module.checks(given) == [{"name": "x", "seconds": 0}]
     assert module.checks({**given, "patient": True}) == [{"name": "x", "seconds": 30}]
