@@ -2,7 +2,9 @@
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime
+from itertools import count
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -15,13 +17,14 @@ from ops.status.show import COLUMNS, filled, lines, rows
 PAUSE_SECONDS = 5
 
 
-def watch(ask: Callable[[], Status], rounds: int | None = None, pause: float = PAUSE_SECONDS) -> None:
-    """Show what *ask* returns, and again after a *pause* in seconds, for a number of *rounds* or until Ctrl-C."""
-    with Live(Text("Asking the hosts …"), console=Console(highlight=False), auto_refresh=False) as live:
-        while rounds is None or rounds > 0:
-            live.update(screen(ask(), datetime.now().astimezone()), refresh=True)
-            rounds = None if rounds is None else rounds - 1
-            time.sleep(pause if rounds is None or rounds else 0)
+def watch(seen: Status, ask: Callable[[], Status], rounds: int | None = None, pause: float = PAUSE_SECONDS) -> None:
+    """Show what was *seen*, then what *ask* returns after each *pause* in seconds, for some *rounds* or until Ctrl-C."""
+    with suppress(KeyboardInterrupt), Live(console=Console(highlight=False), auto_refresh=False) as live:
+        for _round in count() if rounds is None else range(rounds):
+            live.update(screen(seen, datetime.now().astimezone()), refresh=True)
+            time.sleep(pause)
+            seen = ask()
+        live.update(screen(seen, datetime.now().astimezone()), refresh=True)
 
 
 def screen(status: Status, now: datetime) -> Group:

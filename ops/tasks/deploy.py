@@ -60,7 +60,9 @@ def deploy(
 
 @command(help={"limit": LIMIT, "tags": TAGS, "json": "print the differences as JSON", "inventory": INVENTORY})
 def drift(c: Context, limit: str = "", tags: str = "", json: bool = False, inventory: str = "inventory/lab") -> None:
-    """Show which hosts differ from the roles, and where. Only reads; exits 1 if one differs or does not answer.
+    """Show which hosts differ from the roles, and where.
+
+    A check run of playbooks/site.yml: nothing is changed. Exits 1 if a host differs or does not answer.
 
     Example: invoke drift --limit database
     """

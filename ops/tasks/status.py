@@ -35,7 +35,7 @@ def status(c: Context, json: bool = False, watch: bool = False, inventory: str =
     with terminal.progress("Asking the hosts"):
         session, seen = first(Path(inventory) if Path(inventory).exists() else ROOT / inventory)
     if watch:
-        redraw(lambda: again(session))
+        redraw(seen, lambda: again(session))
     elif json:
         terminal.data(seen.model_dump(mode="json"))
     else:

@@ -115,10 +115,19 @@ def test_every_host_is_known_or_silent() -> None:
     }
 
 
-def test_watching_asks_each_time() -> None:
-    asked = iter([Status(hosts={"one": host()}), Status(hosts={"two": host()})])
-    watch.watch(lambda: next(asked), rounds=2, pause=0)
-    assert list(asked) == []
+def test_watching_shows_what_was_seen_and_asks_again_each_round(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[list[str]] = []
+    monkeypatch.setattr(watch, "screen", lambda status, _now: drawn.append([*status.hosts]) or "")
+    asked = iter([Status(hosts={"two": host()}), Status(hosts={"three": host()})])
+    watch.watch(Status(hosts={"one": host()}), lambda: next(asked), rounds=2, pause=0)
+    assert drawn == [["one"], ["two"], ["three"]]
+
+
+def test_ctrl_c_ends_watching_and_is_no_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    def stopped() -> Status:
+        raise KeyboardInterrupt
+
+    watch.watch(Status(hosts={}), stopped, pause=0)
 
 
 def test_the_watched_screen_is_the_same_as_the_printed_one() -> None:
