@@ -10,9 +10,10 @@ from ops.tasks.docs import docs
 from ops.tasks.molecule import molecule
 from ops.tasks.status import status
 from ops.tasks.test import test
+from ops.tasks.upgrade import upgrade
 from ops.tasks.verify import verify
 
 let_usage_errors_exit_2()
 
-namespace = Collection(audit, changes, deploy, docs, drift, lab, molecule, patch, role, status, test, verify)
+namespace = Collection(audit, changes, deploy, docs, drift, lab, molecule, patch, role, status, test, upgrade, verify)
 namespace.configure({"tasks": {"dedupe": False}})

@@ -58,7 +58,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 bordbuch:
-  description: C(from), C(to), and C(steps), each with C(from), C(to) and, if it was taken, C(seconds).
+  description: C(from), C(to), and C(steps), each with C(from), C(to) and, if it was taken, C(seconds); C(complaint) if it failed.
   type: dict
   returned: always
 """
@@ -152,7 +152,7 @@ def main() -> None:
         if not module.check_mode:
             found["steps"] = upgrade(database, folder, steps)
     except (Stopped, schema_path.NoWay, OSError, subprocess.TimeoutExpired) as error:
-        module.fail_json(msg=str(error), bordbuch=found)
+        module.fail_json(msg=str(error), bordbuch={**found, "complaint": str(error)})
     module.exit_json(changed=bool(steps), bordbuch=found)
 
 

@@ -1,0 +1,1 @@
+"""Upgrades of LiquidFeedback: package and schema together."""
