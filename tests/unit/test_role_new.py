@@ -22,23 +22,12 @@ def checkout(tmp_path: Path) -> Path:
     return tmp_path
 
 
-RULES = [
-    rules.test_argument_specs_and_defaults_say_the_same,
-    rules.test_every_option_is_described,
-    rules.test_every_default_has_a_comment_above,
-    rules.test_names_bear_the_role,
-    rules.test_readme_has_the_fixed_order,
-    rules.test_readme_table_is_up_to_date,
-    rules.test_molecule_scenario_is_complete,
-    rules.test_tags_are_the_role_and_its_parts,
-    rules.test_only_builtin_modules_are_used,
-    rules.test_errors_are_not_ignored,
-]
+RULES = [rule for name, rule in vars(rules).items() if name.startswith("test_") and hasattr(rule, "pytestmark")]
+"""The tests of test_roles.py that hold for each role."""
 
 
-def test_these_are_all_the_rules_for_a_role() -> None:
-    held = {name for name, rule in vars(rules).items() if name.startswith("test_") and hasattr(rule, "pytestmark")}
-    assert {rule.__name__ for rule in RULES} == held
+def test_there_are_rules() -> None:
+    assert len(RULES) > 5
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
