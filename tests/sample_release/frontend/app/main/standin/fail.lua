@@ -1,0 +1,5 @@
+-- For tests: an exception.
+
+return function()
+  error("raised on purpose")
+end
