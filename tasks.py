@@ -2,7 +2,7 @@
 
 from invoke import Collection
 
-from ops.tasks import changes, lab, patch, role
+from ops.tasks import changes, lab, package, patch, role
 from ops.tasks.audit import audit
 from ops.tasks.command import let_usage_errors_exit_2
 from ops.tasks.deploy import deploy, drift
@@ -15,5 +15,7 @@ from ops.tasks.verify import verify
 
 let_usage_errors_exit_2()
 
-namespace = Collection(audit, changes, deploy, docs, drift, lab, molecule, patch, role, status, test, upgrade, verify)
+namespace = Collection(
+    audit, changes, deploy, docs, drift, lab, molecule, package, patch, role, status, test, upgrade, verify
+)
 namespace.configure({"tasks": {"dedupe": False}})

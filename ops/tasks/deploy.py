@@ -6,12 +6,14 @@ from invoke import Context
 
 from ops import inventory as inventories
 from ops import terminal
-from ops.change.session import ROOT
+from ops.change.session import ROOT, Session
 from ops.deploy import procedure
 from ops.deploy.foresee import Foreseen
 from ops.deploy.procedure import Wish
 from ops.deploy.show import as_data
+from ops.lab import Lab
 from ops.tasks.command import command
+from ops.tasks.package import build_sample
 from ops.tasks.patch import LIMIT, REASON, required
 from ops.tasks.work import INVENTORY, at_work
 
@@ -50,6 +52,7 @@ def deploy(
     with at_work(Path(inventory), hosts=True) as session:
         terminal.quiet(json)
         wish = Wish(limit, tags, required(reason), yes, json)
+        package_for_lab(session)
         if check:
             _before, plan = procedure.planned(session.inventory, wish)
             show(plan, json)
@@ -71,6 +74,16 @@ def drift(c: Context, limit: str = "", tags: str = "", json: bool = False, inven
     _before, plan = procedure.planned(inventories.load(path), Wish(limit, tags))
     show(plan, json)
     procedure.drifted(plan)
+
+
+def package_for_lab(session: Session) -> None:
+    """Build the stand-in's package for the lab's application hosts, if it is not there yet."""
+    if session.inventory.path.resolve() != ROOT / "inventory" / "lab":
+        return
+    hosts = session.inventory.groups.get("application", ())
+    wanted = sorted({host.release for host in Lab.here().hosts() if host.name in hosts})
+    if wanted:
+        build_sample(wanted)
 
 
 def show(plan: Foreseen, json: bool) -> None:

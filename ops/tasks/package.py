@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -55,6 +55,15 @@ def build(
         output = SAMPLE_PACKAGES if sample else PACKAGES
         orders = [Order(releases, one, debian, output) for debian in debians(release) for one in chosen]
         show(build_orders(orders, source, ROOT / ".cache/archives", again=again))
+
+
+def build_sample(wanted_debians: Sequence[str]) -> None:
+    """Build the newest stand-in release for Debian's releases that are named; what is built already stays."""
+    with wanted("", "", sample=True) as (releases, source):
+        orders = [
+            Order(releases, one, debian, SAMPLE_PACKAGES) for debian in wanted_debians for one in releases.choose(())
+        ]
+        build_orders(orders, source, ROOT / ".cache/archives")
 
 
 def debians(release: str) -> list[str]:

@@ -7,9 +7,11 @@ from collections.abc import Callable
 from testinfra.host import Host
 
 CONFIGURATION = "/etc/liquidfeedback"
-STATE = "/var/lib/liquidfeedback"
-LOCAL = "http://127.0.0.1:8080"
-SQL = f"set -a; . {CONFIGURATION}/libpq.env; set +a; exec setpriv --reuid=liquidfeedback --regid=liquidfeedback --clear-groups psql -XAtq -v ON_ERROR_STOP=1"
+CACHE = "/var/lib/liquidfeedback/tmp"  # the application's own folder
+AS_USER = (
+    f"set -a; . {CONFIGURATION}/libpq.env; set +a; setpriv --reuid=liquidfeedback --regid=liquidfeedback --clear-groups"
+)
+SQL = f"{AS_USER} psql -XAtq -v ON_ERROR_STOP=1"
 
 
 def sql(host: Host, statement: str) -> str:
@@ -17,7 +19,12 @@ def sql(host: Host, statement: str) -> str:
 
 
 def status(host: Host, path: str) -> str:
-    return host.run("curl -s -o /dev/null -w '%%{http_code}' --max-time 20 %s", f"{LOCAL}{path}").stdout
+    """Return the status of a page, "0" where nobody answers; redirects are not followed."""
+    ask = "import http.client as h; c = h.HTTPConnection('127.0.0.1', 8080, timeout=20)"
+    return (
+        host.run("python3 -c %s", f"{ask}; c.request('GET', '{path}'); print(c.getresponse().status)").stdout.strip()
+        or "0"
+    )
 
 
 def within(seconds: float, condition: Callable[[], bool]) -> bool:
@@ -42,7 +49,9 @@ def test_it_listens_for_the_proxy_only(host: Host) -> None:
 def test_a_restart_of_the_database_does_not_leave_it_down(host: Host) -> None:
     before = host.run("systemctl show -p MainPID --value liquidfeedback").stdout
     host.run_expect([0], "systemctl restart 'postgresql@*'")
-    assert within(20, lambda: host.run("systemctl show -p MainPID --value liquidfeedback").stdout not in (before, "0\n"))
+    assert within(
+        20, lambda: host.run("systemctl show -p MainPID --value liquidfeedback").stdout not in (before, "0\n")
+    )
     assert within(20, lambda: status(host, "/") == "303")
 
 
@@ -67,10 +76,8 @@ def test_votes_are_counted_again_and_again(host: Host) -> None:
 
 
 def test_two_counts_at_once_wait_for_each_other(host: Host) -> None:
-    run = (
-        f"set -a; . {CONFIGURATION}/libpq.env; LIQUIDFEEDBACK_CORE=/usr/lib/liquidfeedback/core RUNTIME_DIRECTORY=/run/liquidfeedback-update;"
-        " setpriv --reuid=liquidfeedback --regid=liquidfeedback --clear-groups /usr/local/lib/liquidfeedback/count-votes"
-    )
+    where = "LIQUIDFEEDBACK_CORE=/usr/lib/liquidfeedback/core RUNTIME_DIRECTORY=/run/liquidfeedback-update"
+    run = f"export {where}; {AS_USER} /usr/local/lib/liquidfeedback/count-votes"
     done = host.run(f"({run}) & one=$!; ({run}) & two=$!; wait $one && wait $two")
     assert (done.rc, done.stdout, done.stderr) == (0, "", "")
 
@@ -115,7 +122,7 @@ def test_only_its_group_reads_the_configuration(host: Host) -> None:
 
 
 def test_what_redirects_leave_is_cleaned_and_style_sheets_stay(host: Host) -> None:
-    old, cached = f"{STATE}/tmp/tempstore-1.tmp", f"{STATE}/tmp/style-1.css"
+    old, cached = f"{CACHE}/tempstore-1.tmp", f"{CACHE}/style-1.css"
     host.run_expect([0], "touch -d '3 days ago' %s %s", old, cached)
     host.run_expect([0], "systemd-tmpfiles --clean /etc/tmpfiles.d/liquidfeedback.conf")
     assert (host.file(old).exists, host.file(cached).exists) == (False, True)
@@ -144,7 +151,10 @@ def test_the_first_administrator_is_invited_once_and_again_until_registered(host
     code = second.stdout.strip().rpartition("=")[2]
     assert sql(host, "SELECT invite_code FROM member WHERE admin") == code
     assert code not in host.run("journalctl -o cat --no-pager").stdout
-    sql(host, "UPDATE member SET name = 'first', activated = now(), last_activity = current_date, invite_code = NULL WHERE admin")
+    sql(
+        host,
+        "UPDATE member SET name = 'first', activated = now(), last_activity = current_date, invite_code = NULL WHERE admin",
+    )
     refused = host.run("liquidfeedback-invite")
     assert (refused.rc, refused.stdout) == (1, "")
     sql(host, "DELETE FROM member WHERE admin")
