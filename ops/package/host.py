@@ -80,8 +80,8 @@ class Host:
         self._lab.run_on(self.name, self._as_user(argv))
 
     def _as_user(self, argv: Sequence[str]) -> list[str]:
-        # Without a login shell; the home is where it begins.
-        return ["runuser", "-u", _USER, "--", "env", f"HOME=/home/{_USER}", "-C", f"/home/{_USER}", *argv]
+        # No login shell: the home is where it begins.
+        return ["runuser", "-u", _USER, "--", "env", "-C", f"/home/{_USER}", f"HOME=/home/{_USER}", *argv]
 
     def _stream(self, argv: Sequence[str], given: bytes) -> bytes:
         """Run *argv* as the user with bytes in and out; the lab's own way speaks text only."""
