@@ -1,6 +1,6 @@
 """The lab's network on the machine: one bridge, one nftables table, and forwarding, put back when the last lab goes.
 
-``/run/bordbuch`` holds a file per lab and the former value of ``ip_forward``; it goes with the last lab.
+``/run/bordbuch`` holds a file per lab and the former values of kernel settings; it goes with the last lab.
 """
 
 import fcntl
@@ -8,7 +8,7 @@ import ipaddress
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from ipaddress import IPv4Network
 from pathlib import Path
@@ -18,7 +18,12 @@ from ops.lab.names import LabName, free_network, gateway
 from ops.lab.system import run
 
 _REGISTRY = Path("/run/bordbuch")
-_FORWARD = Path("/proc/sys/net/ipv4/ip_forward")
+_SETTINGS: dict[str, tuple[Path, Callable[[str], str]]] = {
+    "ip_forward": (Path("/proc/sys/net/ipv4/ip_forward"), lambda _former: "1"),
+    # Each systemd watches folders: with the kernel's 128 watchers a user, units of the ninth host or so fail at its boot.
+    "inotify": (Path("/proc/sys/fs/inotify/max_user_instances"), lambda former: str(max(int(former), 2048))),
+}
+"""Settings of the machine's kernel that hosts need: where each is, and what it becomes."""
 
 _TABLE = """table inet {table} {{}}
 delete table inet {table}
@@ -112,24 +117,27 @@ def _taken() -> Iterator[IPv4Network]:
 def _register(lab: LabName, network: IPv4Network) -> None:
     _REGISTRY.mkdir(exist_ok=True)
     if not _others(lab):
-        _remember_forwarding(lab)
+        _remember_settings(lab)
     (_REGISTRY / lab.id).write_text(str(network))
-    _FORWARD.write_text("1")
+    for setting, wanted in _SETTINGS.values():
+        setting.write_text(wanted(setting.read_text()))
 
 
-def _remember_forwarding(lab: LabName) -> None:
-    """Write down the former value, unless an interrupted start of this lab already did."""
-    former = _REGISTRY / "ip_forward"
-    if not (former.exists() and (_REGISTRY / lab.id).exists()):
-        former.write_text(_FORWARD.read_text())
+def _remember_settings(lab: LabName) -> None:
+    """Write down the former values, unless an interrupted start of this lab already did."""
+    for name, (setting, _wanted) in _SETTINGS.items():
+        former = _REGISTRY / name
+        if not (former.exists() and (_REGISTRY / lab.id).exists()):
+            former.write_text(setting.read_text())
 
 
 def _unregister(lab: LabName) -> None:
-    former = _REGISTRY / "ip_forward"
     if _others(lab):
         (_REGISTRY / lab.id).unlink(missing_ok=True)
     elif (_REGISTRY / lab.id).exists():
-        _FORWARD.write_text(former.read_text())
+        for name, (setting, _wanted) in _SETTINGS.items():
+            if (_REGISTRY / name).exists():  # a lab of an older version wrote down less
+                setting.write_text((_REGISTRY / name).read_text())
         shutil.rmtree(_REGISTRY)
 
 

@@ -17,16 +17,20 @@ from ops.lab.names import LabName
 
 forward = Path("/proc/sys/net/ipv4/ip_forward")
 one, two = LabName("aaaaaa"), LabName("bbbbbb")
+watchers = Path("/proc/sys/fs/inotify/max_user_instances")
+former = watchers.read_text()
 forward.write_text(sys.argv[1])
 network.ensure_network(one)
 assert network.ensure_network(one) == network.ensure_network(one)
 assert network.ensure_network(one) != network.ensure_network(two)
 assert forward.read_text().strip() == "1"
+assert int(watchers.read_text()) >= 2048
 network.remove_network(one)
 assert forward.read_text().strip() == "1"
 network.remove_network(two)
 network.remove_network(two)
 assert forward.read_text().strip() == sys.argv[1]
+assert watchers.read_text() == former
 assert not Path("/run/bordbuch").exists()
 """
 

@@ -17,4 +17,11 @@ WITH added AS (
 )
 SELECT DISTINCT 'changed' FROM added;
 
+-- Monitoring reads how old the last count is, and nothing else.
+SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = 'monitoring') AS watched
+\gset
+\if :watched
+GRANT SELECT ON member_count TO monitoring;
+\endif
+
 COMMIT;
