@@ -23,13 +23,18 @@ class Change(Model):
 
 
 class Foreseen(Model):
-    """What a check run said. ``complaints`` holds why it failed, by host; ``silent`` the hosts that were not asked to the end."""
+    """What a check run said.
+
+    ``complaints`` holds why it failed, by host; ``silent`` the hosts that did not answer; ``ended`` is false where the run
+    stopped before its end, so that nobody knows the rest.
+    """
 
     hosts: tuple[str, ...]
     changes: tuple[Change, ...] = ()
     compared: int = 0
     skipped: int = 0
     seconds: int = 0
+    ended: bool = True
     complaints: dict[str, str] = Field(default_factory=dict)
     silent: dict[str, str] = Field(default_factory=dict)
 
@@ -53,7 +58,8 @@ def foreseen(chosen: Sequence[str], silent: dict[str, str], events: Iterable[Eve
         events: of the check run.
         seconds: how long it took.
     """
-    results = [event for event in events if event.type == "result"]
+    seen = list(events)
+    results = [event for event in seen if event.type == "result"]
     lost = {event.host: "did not answer" for event in results if event.status == "unreachable"}
     return Foreseen(
         hosts=tuple(host for host in chosen if host not in silent and host not in lost),
@@ -61,6 +67,7 @@ def foreseen(chosen: Sequence[str], silent: dict[str, str], events: Iterable[Eve
         compared=sum(event.status in ("ok", "changed") for event in results),
         skipped=sum(event.status == "skipped" for event in results),
         seconds=seconds,
+        ended=any(event.type == "end" for event in seen),
         complaints=complaints(results),
         silent={**silent, **lost},
     )

@@ -103,7 +103,7 @@ def display(plan: Foreseen) -> None:
         terminal.say(line)
     if plan.changes:
         terminal.say(show.headline(plan))
-    elif plan.hosts and not plan.complaints:
+    elif plan.hosts and plan.ended and not plan.complaints:
         terminal.say(show.nothing(plan))
 
 
@@ -116,6 +116,8 @@ def refuse_unknown(plan: Foreseen) -> None:
             left="nothing was changed",
             next_step="mend that, then run it again",
         )
+    if plan.hosts and not plan.ended:
+        raise Failed("the check run stopped before its end", left="nothing was changed", next_step="run it again")
     if not plan.hosts:
         raise Failed("no host answered", left="nothing was changed", next_step="mend that, then run it again")
 

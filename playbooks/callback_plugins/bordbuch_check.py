@@ -51,6 +51,17 @@ def changes(result: Mapping[str, Any], action: str, arguments: Mapping[str, Any]
     return [change(item, action, arguments) for item in changed] or [change(result, action, arguments)]
 
 
+def described(result: Any) -> dict[str, Any]:
+    """Return the changes of a task's result; one that cannot be described is none the less said to be a change."""
+    arguments = result.task_fields.get("args")
+    try:
+        return {
+            "changes": changes(result.result, result.task.action, arguments if isinstance(arguments, Mapping) else {})
+        }
+    except Exception as error:  # Ansible would only warn, and the plan would lack the change
+        return {"changes": [{"what": [], "diff": [], "hidden": f"it cannot be described ({type(error).__name__})"}]}
+
+
 def change(item: Mapping[str, Any], action: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Return what one item would change (``what``), the first lines of the difference, or why it is ``hidden``."""
     given = (item.get("invocation") or {}).get("module_args") or {}

@@ -122,6 +122,13 @@ def test_a_check_run_that_fails_is_no_plan() -> None:
     assert raised.value.host == "app1"
 
 
+def test_a_check_run_that_was_killed_is_no_plan() -> None:
+    plan = foresee.foreseen(HOSTS, {}, [event("app1"), event("db1")])
+    with pytest.raises(Failed, match="stopped before its end"):
+        procedure.refuse_unknown(plan)
+    procedure.refuse_unknown(foresee.foreseen(HOSTS, {}, [event("app1"), event("db1"), end()]))
+
+
 def test_a_run_on_no_host_is_no_plan() -> None:
     with pytest.raises(Failed, match="no host answered"):
         procedure.refuse_unknown(Foreseen(hosts=(), silent={"app1": "did not answer"}))

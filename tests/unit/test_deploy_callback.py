@@ -2,7 +2,7 @@
 
 import importlib.util
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -96,6 +96,13 @@ def test_data_of_other_modules_is_not_shown(check: ModuleType) -> None:
 def test_packages_are_named(check: ModuleType) -> None:
     found = {"changed": True, "invocation": {"module_args": {"name": ["git", "jq"]}}, "diff": {"prepared": "text"}}
     assert check.changes(found, "ansible.builtin.apt", {"name": "{{ packages }}"})[0]["what"] == ["git", "jq"]
+
+
+def test_what_cannot_be_described_is_a_change_none_the_less(check: ModuleType) -> None:
+    found = {"changed": True, "diff": [{"before": "", "after": "x"}], "invocation": "no such thing"}
+    task = SimpleNamespace(action=COPY)
+    (entry,) = check.described(SimpleNamespace(result=found, task=task, task_fields={"args": None}))["changes"]
+    assert entry["hidden"] == "it cannot be described (AttributeError)"
 
 
 def test_a_long_difference_is_shortened(check: ModuleType) -> None:
