@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -156,12 +157,18 @@ def _step(where: host.Host, order: Order, folder: str, argv: Sequence[str], log:
     if code:
         order.folder.mkdir(parents=True, exist_ok=True)
         order.log.write_text(log + said, encoding="utf-8")
-        last = " / ".join(said.strip().splitlines()[-3:])
         raise Failed(
-            f"{order.version} could not be built: {last}", host=where.name, left="no package was made",
+            f"{order.version} could not be built: {gist(said)}", host=where.name, left="no package was made",
             next_step=f"see {order.log}",
         )  # fmt: skip
     return said
+
+
+def gist(said: str) -> str:
+    """Return what counts of a tool's words: its first complaints, else its last lines."""
+    lines = said.strip().splitlines()
+    complaints = [line for line in lines if re.match(r"[EW]: |.*\b(error|Error)\b[: ]", line)]
+    return " / ".join(complaints[:3] or lines[-3:])
 
 
 def _keep(order: Order, files: Mapping[str, bytes], log: str) -> None:

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import tarfile
 import tempfile
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
@@ -107,6 +108,8 @@ def tarball(files: Mapping[str, bytes], executables: Sequence[str] = ()) -> byte
         for path, content in sorted(files.items()):
             entry = tarfile.TarInfo(str(PurePosixPath(path)))
             entry.size, entry.mode = len(content), 0o755 if path in executables else 0o644
+            # A date of today: debhelper sets it back to that of the changelog, and Debian takes no files from 1970.
+            entry.mtime = time.time()
             archive.addfile(entry, io.BytesIO(content))
     return stream.getvalue()
 

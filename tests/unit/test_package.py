@@ -243,6 +243,11 @@ class TestBuild:
         assert f"{step} said something" in order.log.read_text()
         assert build.find(order) is None
 
+    def test_of_many_words_those_that_complain_are_told(self) -> None:
+        assert build.gist("a\nx.c:1: error: no\nb\nc\nd\ne\n") == "x.c:1: error: no"
+        assert build.gist("N:\nE: liquidfeedback: tag\nN: why\nN:\n") == "E: liquidfeedback: tag"
+        assert build.gist("a\nb\nc\nd\n") == "b / c / d"
+
     def test_a_wrong_archive_starts_no_host(self, built_on: FakeHost, order: Order, tmp_path: Path) -> None:
         for archive in NEWEST.archives.values():
             (tmp_path / archive.name).write_bytes(b"other")
@@ -253,6 +258,7 @@ class TestBuild:
     def test_what_is_sent_arrives_with_its_rights(self) -> None:
         with tarfile.open(fileobj=io.BytesIO(host.tarball({"a/b": b"x", "c": b""}, ["a/b"]))) as sent:
             assert {entry.name: entry.mode for entry in sent} == {"a/b": 0o755, "c": 0o644}
+            assert all(entry.mtime > 1_700_000_000 for entry in sent), "Debian takes no files from 1970"
 
 
 class TestTask:
