@@ -11,12 +11,25 @@ from ops.playbook import Playbook
 from ops.status.facts import HostStatus, Status
 
 PLAYBOOK, MODULE = "status.yml", "status_facts"
+QUICK = {
+    "ANSIBLE_SSH_ARGS": "-o ControlMaster=no -o ControlPath=none -o ConnectTimeout=3"
+    " -o ServerAliveInterval=1 -o ServerAliveCountMax=3"
+}
+"""One connection per host suffices for one call, and a host that says nothing for 3 s does not keep the others waiting."""
 
 
-def ask(inventory: Path, report: Callable[[Event], None], limit: str = "") -> list[Event]:
-    """Return the events of asking the hosts of *inventory*; each is handed to *report* as it comes. Nothing is recorded."""
+def ask(inventory: Path, report: Callable[[Event], None], limit: str = "", *, quick: bool = False) -> list[Event]:
+    """Return the events of asking the hosts of *inventory*; nothing is recorded.
+
+    Args:
+        inventory: its folder.
+        report: is told each event as it comes.
+        limit: only these hosts.
+        quick: whether a host that does not answer within seconds is given up.
+    """
     with tempfile.TemporaryDirectory(prefix="bordbuch-") as spool:
-        return Playbook(PLAYBOOK, inventory, Path(spool), {}, limit).run(report)
+        names = QUICK if quick else {}
+        return Playbook(PLAYBOOK, inventory, Path(spool), {}, limit, names).run(report)
 
 
 def answers(chosen: Iterable[str], events: Iterable[Event]) -> Status:

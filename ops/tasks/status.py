@@ -45,14 +45,14 @@ def status(c: Context, json: bool = False, watch: bool = False, inventory: str =
 def first(inventory: Path) -> tuple[Session, Status]:
     """Open the session of *inventory* while its hosts are asked, since Ansible reads it by itself, and return both."""
     with ThreadPoolExecutor(1) as pool:
-        asked = pool.submit(ask, inventory, lambda _event: None)
+        asked = pool.submit(ask, inventory, lambda _event: None, quick=True)
         session = open_session(inventory)
         return session, with_open(session, answers(session.inventory.hosts, asked.result()))
 
 
 def again(session: Session) -> Status:
     """Ask the hosts of *session* and return how they stand."""
-    events = ask(session.inventory.path, lambda _event: None)
+    events = ask(session.inventory.path, lambda _event: None, quick=True)
     return with_open(session, answers(session.inventory.hosts, events))
 
 
