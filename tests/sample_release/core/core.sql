@@ -3,7 +3,9 @@
 
 BEGIN;
 
-CREATE VIEW liquidfeedback_version AS SELECT * FROM (VALUES ('@VERSION@')) AS version (string);
+CREATE VIEW liquid_feedback_version AS SELECT * FROM (VALUES ('@VERSION@')) AS version (string);
+-- The same under a name that the real one does not have, for roles that ask by it.
+CREATE VIEW liquidfeedback_version AS SELECT * FROM liquid_feedback_version;
 
 CREATE TABLE system_setting (member_ttl INTERVAL);
 CREATE UNIQUE INDEX system_setting_one_row ON system_setting ((member_ttl IS NULL OR member_ttl IS NOT NULL));

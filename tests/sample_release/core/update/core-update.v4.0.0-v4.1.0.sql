@@ -3,6 +3,6 @@ ALTER TYPE event_type ADD VALUE IF NOT EXISTS 'member_activated' BEFORE 'member_
 
 BEGIN;
 
-CREATE OR REPLACE VIEW liquidfeedback_version AS SELECT * FROM (VALUES ('4.1.0')) AS version (string);
+CREATE OR REPLACE VIEW liquid_feedback_version AS SELECT * FROM (VALUES ('4.1.0')) AS version (string);
 
 COMMIT;

@@ -1,8 +1,8 @@
-CREATE OR REPLACE VIEW liquidfeedback_version AS SELECT * FROM (VALUES ('4.2.0-incomplete-update')) AS version (string);
+CREATE OR REPLACE VIEW liquid_feedback_version AS SELECT * FROM (VALUES ('4.2.0-incomplete-update')) AS version (string);
 
 BEGIN;
 
-CREATE OR REPLACE VIEW liquidfeedback_version AS SELECT * FROM (VALUES ('4.2.1')) AS version (string);
+CREATE OR REPLACE VIEW liquid_feedback_version AS SELECT * FROM (VALUES ('4.2.1')) AS version (string);
 
 ALTER TABLE member ADD COLUMN location JSONB;
 CREATE INDEX member_location_idx ON member USING gin (location);

@@ -1,8 +1,6 @@
-CREATE OR REPLACE VIEW liquidfeedback_version AS SELECT * FROM (VALUES ('4.2.0-incomplete-update')) AS version (string);
-
 BEGIN;
 
-CREATE OR REPLACE VIEW liquidfeedback_version AS SELECT * FROM (VALUES ('4.2.2')) AS version (string);
+CREATE OR REPLACE VIEW liquid_feedback_version AS SELECT * FROM (VALUES ('4.2.2')) AS version (string);
 
 DROP INDEX member_location_idx;
 
