@@ -14,6 +14,6 @@ end
 return function(request)
   local version = app.db:query("SELECT string FROM liquid_feedback_version")[1].string
   return respond.json(string.format(
-    '{"application":"stand-in for LiquidFeedback","core_version":%s,"member":%s,"x_ssl_dn":%s}',
+    '{"result":{"service":"stand-in for LiquidFeedback","core_version":%s,"member":%s,"x_ssl_dn":%s}}',
     quoted(version), quoted(member(request.get.access_token)), quoted(request.headers["x-ssl-dn"])))
 end
