@@ -106,7 +106,7 @@ class Database:
 
     def version(self) -> str:
         """Return the version that the schema calls itself."""
-        return self.psql("-c", "SELECT string FROM liquidfeedback_version")
+        return self.psql("-c", "SELECT string FROM liquid_feedback_version")
 
 
 def upgrade(database: Database, folder: Path, steps: list[schema_path.Edge]) -> list[dict[str, Any]]:
