@@ -8,7 +8,8 @@ from testinfra.host import Host
 
 CONFIGURATION = "/etc/liquidfeedback"
 CACHE = "/var/lib/liquidfeedback/tmp"  # the application's own folder
-AS_USER = f"set -a; . {CONFIGURATION}/libpq.env; set +a; export HOME=/var/lib/liquidfeedback; setpriv --reuid=liquidfeedback --regid=liquidfeedback --clear-groups"
+ENVIRONMENT = f"set -a; . {CONFIGURATION}/libpq.env; set +a; export HOME=/var/lib/liquidfeedback"
+AS_USER = f"{ENVIRONMENT}; setpriv --reuid=liquidfeedback --regid=liquidfeedback --clear-groups"
 SQL = f"{AS_USER} psql -XAtq -v ON_ERROR_STOP=1"
 
 
