@@ -36,9 +36,12 @@ def differences(plan: Foreseen) -> Iterator[str]:
         if change.diff or change.hidden:
             hosts.setdefault((change.what, change.diff, change.hidden), []).append(change.host)
     for (what, diff, hidden), names in hosts.items():
-        reason = f": not shown, {hidden}" if hidden and not diff else ""
-        yield f"{', '.join(what)} on {joined(plan, names)}{reason}"
-        yield from (f"    {line}" for line in diff)
+        place = f"{', '.join(what)} on {joined(plan, names)}"
+        if len(diff) > 1:
+            yield place
+            yield from (f"    {line}" for line in diff)
+        else:
+            yield f"{place}: {diff[0] if diff else f'not shown, {hidden}'}"
 
 
 def headline(plan: Foreseen) -> str:

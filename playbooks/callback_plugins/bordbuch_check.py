@@ -25,7 +25,7 @@ short_description: Write what a check run would change, and why a task failed, a
 description:
   - Works only where the environment variable E(BORDBUCH_SPOOL) names a folder.
   - In check mode it writes events as the callback C(bordbuch_spool) does in a real run. For each task that would change
-    something, the event says what, and shows the difference of a file that everybody on the host may read.
+    something, the event says what; of a file that is there, and that everybody on the host may read, also the difference.
   - In a real run it writes why a task failed, for the screen.
 """
 
@@ -67,8 +67,8 @@ def change(item: Mapping[str, Any], action: str, arguments: Mapping[str, Any]) -
     given = (item.get("invocation") or {}).get("module_args") or {}
     parts = [part for part in as_list(item.get("diff")) if isinstance(part, Mapping)]
     names = targets({**arguments, **given, **item}, parts)
-    shown = [line for part in parts for line in attributes(part, action)]
-    content = [line for part in parts for line in difference(part)]
+    shown = [line for part in parts for line in [*attributes(part, action), *new_file(part)]]
+    content = [] if shown else [line for part in parts for line in difference(part)]
     reason = hidden(item, names, given.get("mode") or arguments.get("mode")) if content or censored(item) else ""
     return {"what": names, "diff": shorten(shown or ([] if reason else content)), "hidden": reason}
 
@@ -111,9 +111,16 @@ def attributes(part: Mapping[str, Any], action: str) -> Iterator[str]:
     before, after = part.get("before"), part.get("after")
     if action.rpartition(".")[2] != "file" or not isinstance(before, Mapping) or not isinstance(after, Mapping):
         return
-    for key in sorted(after):
+    for key in sorted(after) if before.get("state") != "absent" else ():
         if key != "path" and before.get(key) != after[key]:
             yield f"{key}: {before.get(key, 'unknown')} → {after[key]}"
+
+
+def new_file(part: Mapping[str, Any]) -> Iterator[str]:
+    """Yield how long a file is that was not there: its content stands in the role."""
+    after = part.get("after")
+    if not part.get("before") and isinstance(after, str) and after:
+        yield f"new, {len(after.splitlines())} lines"
 
 
 def difference(part: Mapping[str, Any]) -> Iterator[str]:

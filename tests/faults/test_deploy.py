@@ -36,7 +36,7 @@ def test_what_was_foreseen_is_done_once_and_drift_is_seen(bare: Callable[..., Si
     here = bare("app1")
     plan = here.invoke("deploy", "--check", *PART)
     assert JOURNAL in plan
-    assert "    +Storage=persistent" in plan
+    assert f"{JOURNAL} on app1: new, " in plan
     assert here.invoke("deploy", *PART, code=3).count(JOURNAL) >= 1
     assert here.run_on("app1", f"ls {JOURNAL} 2>&1 || true").startswith("ls: ")
     assert here.records() == []

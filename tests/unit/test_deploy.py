@@ -86,11 +86,13 @@ def test_what_changed_beyond_the_plan_is_said_once() -> None:
 
 def test_a_difference_stands_once_for_all_its_hosts() -> None:
     shown = change("/etc/a", diff=("-x", "+y"))
-    events = [event(host, "changed", changes=[shown, change("/etc/key", hidden="it is secret")]) for host in HOSTS]
+    others = [change("/etc/new", diff=("new, 3 lines",)), change("/etc/key", hidden="it is secret")]
+    events = [event(host, "changed", changes=[shown, *others]) for host in HOSTS]
     assert list(show.differences(foresee.foreseen(HOSTS, {}, events))) == [
         "/etc/a on app1, db1",
         "    -x",
         "    +y",
+        "/etc/new on app1, db1: new, 3 lines",
         "/etc/key on app1, db1: not shown, it is secret",
     ]
 

@@ -24,7 +24,7 @@ def check() -> ModuleType:
     return module
 
 
-def result(before: Any = "", after: Any = SECRET, **more: Any) -> dict[str, Any]:
+def result(before: Any = "old", after: Any = SECRET, **more: Any) -> dict[str, Any]:
     return {"changed": True, "diff": [{"before": before, "after": after}], **more}
 
 
@@ -58,7 +58,7 @@ def test_what_lies_where_secrets_do_is_not_shown(check: ModuleType, path: str) -
 
 
 def test_public_keys_are_no_secret(check: ModuleType) -> None:
-    entry = only(check, result("", "ssh-ed25519 A"), dest="/etc/ssh/.ssh/authorized_keys", mode="0644")
+    entry = only(check, result("# keys", "# keys\nssh-ed25519 A"), dest="/etc/ssh/.ssh/authorized_keys", mode="0644")
     assert entry["diff"] == ["+ssh-ed25519 A"]
 
 
@@ -73,18 +73,25 @@ def test_a_task_with_no_log_is_not_shown(check: ModuleType) -> None:
 
 def test_each_item_of_a_loop_is_an_entry(check: ModuleType) -> None:
     items = [
-        {**result("", "one"), "dest": "/etc/one"},
+        {**result("", "one\ntwo"), "dest": "/etc/one"},
         {"changed": False, "dest": "/etc/two"},
         {"changed": True, "_ansible_no_log": True, "censored": "hidden"},
     ]
     entries = check.changes({"changed": True, "results": items}, COPY, {"mode": "0644", "dest": "{{ item }}"})
-    assert [(entry["what"], entry["diff"]) for entry in entries] == [(["/etc/one"], ["+one"]), ([], [])]
+    assert [(entry["what"], entry["diff"]) for entry in entries] == [(["/etc/one"], ["new, 2 lines"]), ([], [])]
 
 
 def test_a_change_of_mode_or_owner_is_shown(check: ModuleType) -> None:
     found = result({"mode": "0644", "path": "/etc/key"}, {"mode": "0600", "path": "/etc/key"}, path="/etc/key")
     (entry,) = check.changes(found, "ansible.builtin.file", {})
     assert entry == {"what": ["/etc/key"], "diff": ["mode: 0644 → 0600"], "hidden": ""}
+
+
+def test_a_new_file_is_said_to_be_one_and_never_shown(check: ModuleType) -> None:
+    assert only(check, result("", f"{SECRET}\n"), mode="0644")["diff"] == ["new, 1 lines"]
+    assert only(check, result("", f"{SECRET}\n"), mode="0600")["diff"] == ["new, 1 lines"]
+    folder = result({"state": "absent"}, {"state": "directory", "mode": "0755"}, path="/etc/x")
+    assert check.changes(folder, "ansible.builtin.file", {})[0]["diff"] == []
 
 
 def test_data_of_other_modules_is_not_shown(check: ModuleType) -> None:
@@ -106,7 +113,7 @@ def test_what_cannot_be_described_is_a_change_none_the_less(check: ModuleType) -
 
 
 def test_a_long_difference_is_shortened(check: ModuleType) -> None:
-    entry = only(check, result("", "\n".join(map(str, range(100)))), mode="0644")
+    entry = only(check, result("0", "\n".join(map(str, range(101)))), mode="0644")
     assert len(entry["diff"]) == check.LINES + 1
     assert entry["diff"][-1] == f"… {100 - check.LINES} more lines"
 
