@@ -20,6 +20,7 @@ from ops.tasks.command import command
 ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
 SHELL = ("inv", ".ci/run", "ops/lab/boot.sh")
+DEPLOY = "tests/faults/test_deploy.py"
 LIMIT_SECONDS = 4800
 
 
@@ -44,7 +45,8 @@ CHECKS = (
 TESTS = (
     Step("unit", ("pytest", "-q", "-n2", "tests/unit")),
     Step("lab", ("pytest", "-q", "tests/lab"), "host"),
-    Step("faults", ("pytest", "-q", "-n2", "--dist=worksteal", "tests/faults"), "host"),
+    Step("faults", ("pytest", "-q", "-n2", "--dist=worksteal", "tests/faults", f"--ignore={DEPLOY}"), "host"),
+    Step("deploy", ("pytest", "-q", DEPLOY), "slow"),
 )
 
 
