@@ -8,10 +8,12 @@ why, the POSTs that ran not exactly once, the longest wait, the command's exit c
 """
 
 import collections
+import contextlib
 import functools
 import http.client
 import json
 import queue
+import select
 import ssl
 import subprocess
 import sys
@@ -30,11 +32,14 @@ results: list[Result] = []
 
 
 def connection(kept: bool) -> http.client.HTTPSConnection:
-    """Return an open connection, if one is *kept*, or a new one."""
-    try:
-        return idle.get(block=False) if kept else NEW()
-    except queue.Empty:
-        return NEW()
+    """Return an open connection, if one is *kept*, or a new one. One that was closed meanwhile is dropped, as browsers do."""
+    with contextlib.suppress(queue.Empty):
+        while kept:
+            one = idle.get(block=False)
+            if one.sock and not select.select([one.sock], [], [], 0)[0]:
+                return one
+            one.close()
+    return NEW()
 
 
 def send(number: int) -> None:
