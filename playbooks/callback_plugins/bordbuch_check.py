@@ -194,9 +194,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]  # ansible-core brings
         """Note a task that would change something, or that found everything done."""
         own = result.result.get("bordbuch")
         if result.result.get("changed"):
-            self._result(
-                result, "changed", {"changes": changes(result.result, result.task.action, result.task_fields["args"])}
-            )
+            self._result(result, "changed", described(result))
         else:
             self._result(result, "ok", own if isinstance(own, dict) else {})
 
