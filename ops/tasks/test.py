@@ -49,6 +49,8 @@ TESTS = (
     Step("unit", ("pytest", "-q", "-n2", "tests/unit")),
     Step("lab", ("pytest", "-q", "tests/lab"), "host"),
     Step("faults", ("pytest", "-q", "-n2", "--dist=worksteal", "tests/faults", f"--ignore={DEPLOY}"), "host"),
+    Step("deploy", ("pytest", "-q", DEPLOY), "slow"),
+    Step("site", ("pytest", "-q", "tests/site"), "slow"),
 )
 
 

@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -40,13 +39,8 @@ class Deployed:
 
 
 @pytest.fixture(scope="session")
-def site() -> Iterator[Deployed]:
-    """Deploy the site on fresh hosts; they go when the tests end."""
-    lab = Lab(ROOT / os.environ.get("BORDBUCH_LAB", ".lab-site"))
-    lab.down()
+def site(lab: Lab) -> Deployed:
+    """The site, deployed on the fresh hosts of this test run."""
     deployed = Deployed(lab)
-    try:
-        deployed.invoke("deploy", "--yes", seconds=1500)
-        yield deployed
-    finally:
-        lab.down()
+    deployed.invoke("deploy", "--yes", seconds=1500)
+    return deployed

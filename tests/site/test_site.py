@@ -9,6 +9,8 @@ import pytest
 from tests.site.browser import browser
 from tests.site.conftest import Deployed
 
+pytestmark = pytest.mark.timeout(1800)  # the first one waits until the site is deployed
+
 
 @pytest.fixture(scope="session")
 def password() -> str:

@@ -7,6 +7,7 @@ import pytest
 from tests.site.browser import browser
 from tests.site.conftest import Deployed
 
+pytestmark = pytest.mark.timeout(1800)  # the first one waits until the site is deployed
 OLD, NEW = "4.0.0", "4.2.2"
 PSQL = ["runuser", "-u", "postgres", "--", "psql", "-XAtqd", "liquidfeedback", "-c"]
 BROKEN = "/etc/systemd/system/liquidfeedback.service.d/broken.conf"
