@@ -19,6 +19,9 @@ from pathlib import Path
 QUIET = ("apt-daily.service", "apt-daily-upgrade.service")
 """Units that do package work of their own: systemd lets them wait until this one has ended, and nothing is left to be undone."""
 
+INSTEAD = Path("/etc/needrestart/restart.d")
+"""needrestart's own place for programs that renew a service in another way than by a restart, as a proxy that is reloaded."""
+
 NOT_KNOWN = "something unknown (needrestart is missing)"
 """Stands among the services on old files where nobody can tell which they are."""
 
@@ -122,7 +125,9 @@ def restart(policy: str, exempt: list[str]) -> dict[str, object]:
 
 
 def renewal(unit: str) -> list[str]:
-    """Return the command that brings *unit*, as needrestart names it, onto new files."""
+    """Return the command that brings *unit*, as needrestart names it, onto new files: the one that needrestart would use."""
+    if os.access(INSTEAD / unit, os.X_OK):
+        return [str(INSTEAD / unit)]
     return ["systemctl", "daemon-reexec"] if unit == "systemd-manager" else ["systemctl", "try-restart", unit]
 
 
