@@ -28,6 +28,11 @@ def variables(plan: Plan, start: Start, hosts: Iterable[str]) -> dict[str, Any]:
             "order": [host for wave in waves for host in wave],
             "serial": [len(wave) for wave in waves],
             "hosts": {host: plan.actions.hosts[host].model_dump(mode="json") for wave in waves for host in wave},
+            "touched": {
+                host: plan.observations[host].model_dump(mode="json", include={"restarts", "reboots"})
+                for wave in waves
+                for host in wave
+            },
         }
     }
 

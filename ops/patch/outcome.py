@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from ops.logbook.model import Check, Event, Hold, HostActions, HostResult, PackageResult, Plan
 
-START, WAIT, GATE = "patch_start", "patch_wait", "patch_gate"
+START, WAIT, GATE, HOLD = "patch_start", "patch_wait", "patch_gate", "patch_hold"
 REBOOT, RECONNECT = "ansible.builtin.reboot", "ansible.builtin.wait_for_connection"
 
 State = Literal["verified", "failed", "refused", "unreachable", "not-begun", "interrupted"]
@@ -31,7 +31,7 @@ def host_result(plan: Plan, name: str, events: list[Event]) -> HostResult:
         state=state,
         reason=reason,
         packages=packages(plan, name, plan.actions.hosts[name], states, state),
-        checks=tuple(Check(**check) for check in gate.get("checks", ())),
+        checks=tuple(Check(**check) for check in (*gate.get("checks", ()), *held_requests(events))),
         restarted=tuple(work.get("restarted", ())),
         still_on_old_files=tuple(gate.get("still_on_old_files", work.get("still_on_old_files", ()))),
         configuration_files_left=tuple(work.get("configuration_files_left", ())),
@@ -39,9 +39,17 @@ def host_result(plan: Plan, name: str, events: list[Event]) -> HostResult:
     )
 
 
+def held_requests(events: list[Event]) -> list[dict[str, Any]]:
+    """Return what was told when requests that were held went on, a row each."""
+    return [check for event in events if event.action == HOLD for check in event.data.get("checks", ())]
+
+
 def standing(events: list[Event]) -> tuple[State, str]:
     """Return the state of a host and the reason, by the last of its *events* that says something of the work."""
+    begun = any(event.action == START and event.status in ("ok", "changed") for event in events)
     for event in reversed(events):
+        if event.action == HOLD and begun:  # the requests that went on tell nothing of the host
+            continue
         if event.action == GATE and event.status in ("ok", "failed"):
             closed = [
                 f"{check['name']}: {check['detail']}" for check in event.data.get("checks", ()) if not check["passed"]
@@ -55,7 +63,6 @@ def standing(events: list[Event]) -> tuple[State, str]:
             return "interrupted", "lost contact before the gate; the package work is done"
         if event.action in _VERDICTS and event.status in ("failed", "unreachable"):
             return _VERDICTS[event.action](event)
-    begun = any(event.action == START and event.status in ("ok", "changed") for event in events)
     return ("interrupted", "the run ended before its result was known") if begun else ("not-begun", "")
 
 
@@ -64,6 +71,11 @@ def _after_start(event: Event) -> tuple[State, str]:
         return "unreachable", "did not answer before anything was touched"
     reasons = event.data.get("reasons")
     return ("refused", "; ".join(reasons)) if reasons else ("failed", "the host-side program failed to start")
+
+
+def _after_hold(event: Event) -> tuple[State, str]:
+    reasons = event.data.get("reasons") or ["the host that should hold the requests did not answer"]
+    return "refused", "; ".join(reasons)
 
 
 def _after_wait(event: Event) -> tuple[State, str]:
@@ -83,7 +95,13 @@ def _after_reconnect(_event: Event) -> tuple[State, str]:
     return "interrupted", "lost contact while the package work ran, and not found again; it goes on by itself"
 
 
-_VERDICTS = {START: _after_start, WAIT: _after_wait, REBOOT: _after_reboot, RECONNECT: _after_reconnect}
+_VERDICTS = {
+    HOLD: _after_hold,
+    START: _after_start,
+    WAIT: _after_wait,
+    REBOOT: _after_reboot,
+    RECONNECT: _after_reconnect,
+}
 
 
 def packages(

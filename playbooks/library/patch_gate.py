@@ -14,7 +14,7 @@ short_description: Compare a host with the plan after the package work
 description:
   - Fails, with every check and what was seen, unless exactly the planned versions are installed, nothing is half done,
     nothing else changed, holds and marks are as before, no further unit failed, a reboot that was to be is proven by boot id
-    and kernel, and the host's own health checks pass.
+    and kernel, commands print what they printed before, and the host's own health checks pass.
 options:
   change:
     description: Id of the change.
@@ -35,6 +35,11 @@ options:
     default: true
   health:
     description: The host's own checks; each has a name and one of C(command), C(http), C(tcp), C(sql).
+    type: list
+    elements: dict
+    default: []
+  same:
+    description: Commands (name, command) that must print what C(patch_start) kept of them, within 30 seconds.
     type: list
     elements: dict
     default: []
@@ -139,7 +144,7 @@ def gate(parameters: dict[str, Any]) -> dict[str, Any]:
     result = state.read(job.folder(parameters["change"]) / "result.json") or {}
     known, kernel, boot = state.packages(), state.kernel_running(), state.boot_id()
     still_old = [] if parameters["rebooted"] else result.get("still_on_old_files", [])
-    checks = health.examine(parameters["health"])
+    checks = health.examine(health.compared(parameters["same"], before.get("same", {})) + parameters["health"])
     new_failures = sorted(set(state.failed_units()) - set(before["failed_units"]))
     return {
         "checks": [
@@ -166,6 +171,7 @@ def main() -> None:
             "rebooted": {"type": "bool", "default": False},
             "free": {"type": "bool", "default": True},
             "health": {"type": "list", "elements": "dict", "default": []},
+            "same": {"type": "list", "elements": "dict", "default": []},
         },
         supports_check_mode=True,
     )

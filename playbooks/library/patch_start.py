@@ -46,6 +46,11 @@ options:
     type: list
     elements: str
     default: []
+  same:
+    description: Commands (name, command) whose output is kept, for C(patch_gate) to compare with.
+    type: list
+    elements: dict
+    default: []
   lock_seconds:
     description: How long to wait for another program that does package work, in seconds.
     type: int
@@ -98,7 +103,7 @@ def attempt(change: str, parameters: dict[str, Any]) -> list[str]:
     known = state.packages()
     reasons = job.objections(change, parameters["packages"], known)
     if not reasons:
-        job.remember(change, parameters["packages"], known)
+        job.remember(change, parameters["packages"], known, parameters["same"])
         options = {key: parameters[key] for key in ("restart", "restart_except", "lock_seconds")}
         job.launch(change, parameters["packages"], options)
     return reasons
@@ -115,6 +120,7 @@ def main() -> None:
             "packages": {"type": "list", "elements": "dict", "required": True},
             "restart": {"choices": ["when-needed", "never"], "default": "when-needed"},
             "restart_except": {"type": "list", "elements": "str", "default": []},
+            "same": {"type": "list", "elements": "dict", "default": []},
             "lock_seconds": {"type": "int", "default": 300},
         },
         supports_check_mode=True,

@@ -4,6 +4,7 @@ import gzip
 import hashlib
 import io
 import random
+import re
 import subprocess
 import tarfile
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -37,6 +38,7 @@ class Package:
         changelog: False leaves changelog.Debian.gz out, as some binary packages do.
         padding_bytes: size of a file that does not compress.
         installed_size_kib: what Installed-Size claims; None counts.
+        made_from: a real package file that this is another version of; then nothing else but the version is ours.
     """
 
     name: str
@@ -51,6 +53,7 @@ class Package:
     changelog: bool = True
     padding_bytes: int = 0
     installed_size_kib: int | None = None
+    made_from: bytes = field(default=b"", repr=False)
 
     def to(self, version: str, *fixes: str, **changes: Any) -> "Package":
         """Return the package's next version, which fixes *fixes*; *changes* replaces further arguments."""
@@ -97,7 +100,60 @@ def build(package: Package) -> Built:
     return known[-1]
 
 
+def rebuilt(content: bytes, suffix: str) -> Package:
+    """Return the real package file *content* as a newer version, as a rebuild would be: *suffix* is added to the version."""
+    fields = dict(
+        line.split(": ", 1) for line in _read_control(content)[1].splitlines() if re.match(r"[A-Z]\S+: ", line)
+    )
+    return Package(fields["Package"], fields["Version"] + suffix, fields["Architecture"], made_from=content)
+
+
+def _rebuild(package: Package) -> Built:
+    name, control = _read_control(package.made_from)
+    control = re.sub(r"(?m)^Version: .*$", f"Version: {package.version}", control)
+    members = _members(package.made_from)
+    members[name] = _with_control(members[name], control)
+    # The only control archive that dpkg knows besides is compressed in another way.
+    renamed = {"control.tar.gz" if key == name else key: data for key, data in members.items()}
+    return _as_built(package, control.rstrip("\n") + "\n", renamed)
+
+
+def _read_control(content: bytes) -> tuple[str, str]:
+    """Return the name of a package file's control archive and the text of the control file in it."""
+    name, data = next((name, data) for name, data in _members(content).items() if name.startswith("control.tar"))
+    with tarfile.open(fileobj=io.BytesIO(data)) as archive:
+        file = archive.extractfile("./control")
+        assert file is not None
+        return name, file.read().decode()
+
+
+def _with_control(data: bytes, control: str) -> bytes:
+    stream = io.BytesIO()
+    with (
+        tarfile.open(fileobj=io.BytesIO(data)) as old,
+        tarfile.open(fileobj=stream, mode="w", format=tarfile.GNU_FORMAT) as new,
+    ):
+        for entry in old:
+            content = control.encode() if entry.name == "./control" else (old.extractfile(entry) or io.BytesIO()).read()
+            entry.size = len(content) if entry.isreg() else 0
+            new.addfile(entry, io.BytesIO(content))
+    return gzip.compress(stream.getvalue(), mtime=0)
+
+
+def _members(content: bytes) -> dict[str, bytes]:
+    """Return the members of an ``ar`` archive, by name."""
+    found, place = {}, 8
+    while place < len(content):
+        head, place = content[place : place + 60].decode(), place + 60
+        size = int(head[48:58])
+        found[head[:16].rstrip(" /")] = content[place : place + size]
+        place += size + size % 2
+    return found
+
+
 def _build(package: Package) -> Built:
+    if package.made_from:
+        return _rebuild(package)
     files = dict(_all_files(package))
     control = _control(package, sum(map(len, files.values())))
     members = {
@@ -105,6 +161,10 @@ def _build(package: Package) -> Built:
         "control.tar.gz": _tarball(_control_files(package, control, files), [f"/{name}" for name in package.scripts]),
         "data.tar.gz": _tarball(files, package.executables),
     }
+    return _as_built(package, control, members)
+
+
+def _as_built(package: Package, control: str, members: Mapping[str, bytes]) -> Built:
     content = b"!<arch>\n" + b"".join(_member(name, data) for name, data in members.items())
     sha256 = hashlib.sha256(content).hexdigest()
     tail = f"Filename: {package.filename}\nSize: {len(content)}\nSHA256: {sha256}\n"

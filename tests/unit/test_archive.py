@@ -14,7 +14,7 @@ from tests.archive import parts, scenarios
 from tests.archive.fixtures import archive_keys, make_archive
 from tests.archive.hosts import sources
 from tests.archive.keys import Key
-from tests.archive.package import Package, build
+from tests.archive.package import Package, build, rebuilt
 from tests.archive.server import Archive
 from tests.archive.suite import Suite
 
@@ -265,3 +265,21 @@ def test_equal_data_gives_equal_bytes() -> None:
     one, other = (Package("alpha", "1.0-1", files={"/etc/a": "a\n"}, padding_bytes=10) for _ in range(2))
     assert build(one).sha256 == build(other).sha256
     assert build(replace(one, version="1.0-2")).sha256 != build(one).sha256
+
+
+def test_a_real_package_is_rebuilt_with_another_version_and_nothing_else(tmp_path: Path) -> None:
+    real = build(Package("alpha", "1:2.0-3", files={"/usr/bin/alpha": "x\n"}, scripts={"postinst": "true"}))
+    new = build(rebuilt(real.content, "+bench1"))
+    assert new.package.version == "1:2.0-3+bench1"
+    assert new.stanza.replace("+bench1", "").splitlines()[:6] == real.stanza.splitlines()[:6]
+    told = {}
+    for name, content in (("old", real.content), ("new", new.content)):
+        file = tmp_path / f"{name}.deb"
+        file.write_bytes(content)
+        told[name] = [
+            subprocess.run(["dpkg-deb", option, file], capture_output=True, check=True, timeout=30).stdout
+            for option in ("--ctrl-tarfile", "--fsys-tarfile", "--field")
+        ]
+    assert told["new"][1] == told["old"][1]
+    assert told["new"][2] == told["old"][2].replace(b"1:2.0-3", b"1:2.0-3+bench1")
+    assert told["new"][0].count(b"postinst") == told["old"][0].count(b"postinst")

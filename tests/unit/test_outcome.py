@@ -22,6 +22,13 @@ CLOSED = result(
     checks=[{"name": "health", "passed": False, "detail": "status 503"}],
     package_states={"openssl:amd64": "installed"},
 )
+HELD = result("app1", outcome.HOLD, "changed", reasons=[])
+LET_GO = result(
+    "app1",
+    outcome.HOLD,
+    "changed",
+    checks=[{"name": "requests waited on proxy1", "passed": True, "detail": "held for 9.1 s"}],
+)
 FREED = result("app1", "change_lock", "changed")
 
 
@@ -49,6 +56,11 @@ FREED = result("app1", "change_lock", "changed")
         ([STARTED, DONE, result("app1", outcome.REBOOT, "failed")], "failed", "did not return"),
         ([STARTED, DONE, result("app1", outcome.GATE, "unreachable")], "interrupted", "before the gate"),
         ([STARTED, STARTED, DONE, OPEN], "verified", ""),
+        ([HELD, STARTED, DONE, LET_GO, OPEN], "verified", ""),
+        ([HELD, STARTED, DONE, CLOSED, FREED, LET_GO], "failed", "status 503"),
+        ([HELD, STARTED, DONE, CLOSED, FREED, result("app1", outcome.HOLD, "unreachable")], "failed", "status 503"),
+        ([result("app1", outcome.HOLD, "failed", reasons=["not held: 3 left"]), FREED, LET_GO], "refused", "3 left"),
+        ([result("app1", outcome.HOLD, "unreachable")], "refused", "did not answer"),
     ],
 )
 def test_the_last_word_of_a_host_counts(events: list[Event], state: str, words: str) -> None:
@@ -82,3 +94,8 @@ def test_a_change_is_verified_only_if_every_host_is(events: list[Event], whole: 
     assert outcome.outcome(outcome.host_results(plan(), events)) == whole
     alone = outcome.host_results(plan(("app1",)), [STARTED, DONE, OPEN])
     assert outcome.outcome(alone) == "verified"
+
+
+def test_the_record_says_how_long_requests_waited() -> None:
+    found = outcome.host_results(plan(("app1",)), [HELD, STARTED, DONE, LET_GO, OPEN])["app1"]
+    assert [(check.name, check.detail) for check in found.checks][-1] == ("requests waited on proxy1", "held for 9.1 s")

@@ -1,8 +1,12 @@
-"""A host's own health checks, as its variables list them: a command, an HTTP answer, an open port, a query."""
+"""A host's own health checks, as its variables list them: a command, an HTTP answer, an open port, a query.
+
+And what must be the same after a change as before it: the output of commands.
+"""
 
 from __future__ import annotations
 
 import socket
+import subprocess
 import time
 import urllib.error
 import urllib.request
@@ -31,7 +35,7 @@ def _complaint(check: dict[str, Any]) -> str:
         return "names none of " + ", ".join(_KINDS)
     try:
         return _KINDS[kind](check)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, subprocess.TimeoutExpired) as error:
         return str(error)
 
 
@@ -67,4 +71,37 @@ def _sql(check: dict[str, Any]) -> str:
     return "" if done.stdout.strip() == wanted else "another answer than expected"
 
 
-_KINDS = {"command": _command, "http": _http, "tcp": _tcp, "sql": _sql}
+def outputs(commands: list[dict[str, Any]]) -> dict[str, str | None]:
+    """Return, by name, what each of *commands* (name, command) prints and how it ends; None where the program is absent."""
+    return {str(row["name"]): _output(row["command"]) for row in commands}
+
+
+def compared(commands: list[dict[str, Any]], before: dict[str, str | None]) -> list[dict[str, Any]]:
+    """Return a check for :func:`examine` per each of *commands*: it prints what it printed *before*."""
+    return [
+        {"name": f"{row['name']} as before", "same": row["command"], "seen": str(row["name"]) in before}
+        | {"before": before.get(str(row["name"]))}
+        for row in commands
+    ]
+
+
+def _output(command: list[str]) -> str | None:
+    try:
+        done = run(list(command), 30)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    return done.stdout.strip() + (f" (exit code {done.returncode})" if done.returncode else "")
+
+
+def _same(check: dict[str, Any]) -> str:
+    if not check["seen"]:
+        return "nobody looked before"
+    was, now = check["before"], _output(check["same"])
+    return "" if now == was else f"was {_shown(was)}, is {_shown(now)}"
+
+
+def _shown(output: str | None) -> str:
+    return "not there" if output is None else ", ".join(output.splitlines()) or "nothing"
+
+
+_KINDS = {"command": _command, "http": _http, "tcp": _tcp, "sql": _sql, "same": _same}

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from ansible.module_utils.bordbuch import effects, lock, state, unit
+from ansible.module_utils.bordbuch import effects, health, lock, state, unit
 from ansible.module_utils.bordbuch.staged import ARCHIVES, wrong_files
 
 _INST = re.compile(r"^Inst (?P<name>[^\s:]+)\S* (?:\[[^\]]+\] )?\((?P<version>\S+) .*?\[(?P<arch>\w+)\]\)", re.M)
@@ -118,8 +118,13 @@ def objections(change: str, rows: list[dict[str, Any]], known: dict[str, dict[st
     return differences(rows, known) or wrong_files(rows) or simulated(change, rows)
 
 
-def remember(change: str, rows: list[dict[str, Any]], known: dict[str, dict[str, str]]) -> None:
-    """Write down, once, what the gate compares with after the change of the packages in *rows*."""
+def remember(
+    change: str, rows: list[dict[str, Any]], known: dict[str, dict[str, str]], same: list[dict[str, Any]]
+) -> None:
+    """Write down, once, what the gate compares with after the change of the packages in *rows*.
+
+    *same* are commands (name, command) whose output must not change.
+    """
     path = folder(change) / "before.json"
     if not path.exists():
         before = {
@@ -130,6 +135,7 @@ def remember(change: str, rows: list[dict[str, Any]], known: dict[str, dict[str,
             "automatic": state.automatic(known),
             "services": effects.services_of_packages([(row["name"], row["architecture"]) for row in rows]),
             "installed": {key: package["version"] for key, package in known.items() if package["status"][1] == "i"},
+            "same": health.outputs(same),
         }
         state.write_durably(path, before)
 

@@ -183,6 +183,10 @@ def test_a_hold_by_name_outlives_a_restart_inside_it(host: Host) -> None:
     )
     result = under_load(host, f'sh -ec "{steps}"')
     assert "held by: database\nin flight: 0" in result["command"][1]
+    told = re.search(r"(\d+) requests were waiting, held for (\d+)\.\d s$", result["command"][1].strip())
+    assert told, result["command"][1]
+    assert int(told[1]) >= 20, "20 a second"
+    assert int(told[2]) >= 1
     assert (result["failed"], result["not_once"]) == ([], {})
 
 
