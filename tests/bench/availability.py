@@ -1,4 +1,4 @@
-"""What a patch costs those who use the site meanwhile: ``python -m tests.bench.availability [--lab .lab]``.
+"""What a patch costs those who use the site meanwhile: ``python -m tests.bench.availability [--rounds 2]``.
 
 On a lab with the whole site, 20 requests a second are sent from one host to another, every fifth a POST. Meanwhile
 ``invoke patch`` brings rebuilt versions of PostgreSQL, OpenSSL's library and HAProxy, and the application is restarted.
@@ -33,6 +33,12 @@ QUIET_SECONDS = 5
 LIMIT_SECONDS = 1800
 PATTERNS = ("libssl3*", "haproxy", "postgresql-[0-9]*")
 STEPS = (0.1, 0.3, 1.0, 3.0, 10.0, 20.0, 30.0)
+FETCH = """
+file=/var/cache/apt/archives/$1_$2_$(dpkg --print-architecture).deb
+cd "$(mktemp -d)" && chmod 755 .
+[ -e "$file" ] && cp "$file" . || apt-get -qq download "$1=$2" >&2
+base64 -w0 ./*.deb
+"""
 COUNTED = "SELECT key, count(*) FROM standin_execution GROUP BY key"
 Result = dict[str, Any]
 
@@ -45,7 +51,11 @@ def main() -> None:
         if not lab.hosts():
             stack.callback(lab.down)
             invoke(lab, "deploy", "--yes")
-        report(*measured(lab))
+        keys = stack.enter_context(keyring())
+        served = stack.enter_context(archive(str(lab.gateway), keys, keys.make("archive")))
+        for number in range(1, given.rounds + 1):
+            print(f"\nround {number}")
+            report(*measured(lab, served))
 
 
 def arguments() -> argparse.Namespace:
@@ -57,20 +67,27 @@ def arguments() -> argparse.Namespace:
         default=".lab-bench",
         help="state of the lab; one that is up has the site already, and is kept",
     )
+    parser.add_argument("--rounds", type=int, default=2, help="how often it is measured (2)")
     return parser.parse_args()
 
 
-def measured(lab: Lab) -> tuple[list[Result], dict[str, int], dict[str, Any]]:
+def measured(lab: Lab, served: Archive) -> tuple[list[Result], dict[str, int], dict[str, Any]]:
     """Return what became of the requests, how often each POST was carried out, and the record of the patch."""
-    with keyring() as keys, archive(str(lab.gateway), keys, keys.make("archive")) as served:
-        offer(lab, served)
-        with load(lab) as results:
-            time.sleep(QUIET_SECONDS)
-            invoke(lab, "patch", "--yes", "--reason", "benchmark of availability")
-            lab.run_on(APPLICATION, ["systemctl", "restart", "liquidfeedback.service"], limit=120)
-            time.sleep(QUIET_SECONDS)
+    offer(lab, served)
+    proxy, server = main_process(lab, APPLICATION, "haproxy"), main_process(lab, DATABASE, "postgresql@*")
+    with load(lab) as results:
+        time.sleep(QUIET_SECONDS)
+        invoke(lab, "patch", "--yes", "--reason", "benchmark of availability")
+        lab.run_on(APPLICATION, ["systemctl", "restart", "liquidfeedback.service"], limit=120)
+        time.sleep(QUIET_SECONDS)
+    assert main_process(lab, APPLICATION, "haproxy") == proxy, "the proxy was restarted"
+    assert main_process(lab, DATABASE, "postgresql@*") != server, "the database was not restarted: nothing was measured"
     record = json.loads(invoke(lab, "changes", "--json"))[0]
     return results, executions(lab), record
+
+
+def main_process(lab: Lab, host: str, unit: str) -> str:
+    return lab.run_on(host, ["systemctl", "show", "-p", "MainPID", "--value", f"{unit}.service"]).stdout.strip()
 
 
 def invoke(lab: Lab, *words: str) -> str:
@@ -100,10 +117,9 @@ def packages(lab: Lab, host: str) -> Mapping[str, Package]:
     installed = lab.run_on(host, ["dpkg-query", "-W", "-f", form, *PATTERNS], check=False)  # 1: a pattern fits nothing
     wanted = [line.removeprefix("ii ") for line in installed.stdout.splitlines() if line.startswith("ii ")]
     found = {}
-    for one in wanted:
-        script = 'cd "$(mktemp -d)" && chmod 755 . && apt-get -qq download "$1" >&2 && base64 -w0 ./*.deb'
-        content = base64.b64decode(lab.run_on(host, ["sh", "-ec", script, "sh", one], limit=300).stdout)
-        found[one.partition("=")[0]] = rebuilt(content, "+bench1")
+    for name, version in (one.split("=", 1) for one in wanted):
+        content = base64.b64decode(lab.run_on(host, ["sh", "-ec", FETCH, "sh", name, version], limit=300).stdout)
+        found[name] = rebuilt(content, "+bench1")
     return found
 
 
@@ -144,7 +160,6 @@ def report(results: list[Result], ran: Mapping[str, int], record: Mapping[str, A
         result["key"] for result in results if result["status"] == 200 and result["key"] and not ran.get(result["key"])
     ]
     longest = max(results, key=lambda result: float(result["seconds"]))
-    print("\npython -m tests.bench.availability")
     print(f"{len(results)} requests in {max(result['at'] for result in results):.0f} s, {len(posts)} of them POST\n")
     for name, value in (
         ("failed", len(failed)),
