@@ -6,7 +6,7 @@ from typing import Any, Literal
 from ops.logbook.model import Check, Event, Hold, HostActions, HostResult, PackageResult, Plan
 
 START, WAIT, GATE, HOLD = "patch_start", "patch_wait", "patch_gate", "patch_hold"
-REBOOT, RECONNECT = "ansible.builtin.reboot", "ansible.builtin.wait_for_connection"
+REBOOT, RECONNECT, FAIL = "ansible.builtin.reboot", "ansible.builtin.wait_for_connection", "ansible.builtin.fail"
 
 State = Literal["verified", "failed", "refused", "unreachable", "not-begun", "interrupted"]
 
@@ -63,7 +63,10 @@ def standing(events: list[Event]) -> tuple[State, str]:
             return "interrupted", "lost contact before the gate; the package work is done"
         if event.action in _VERDICTS and event.status in ("failed", "unreachable"):
             return _VERDICTS[event.action](event)
-    return ("interrupted", "the run ended before its result was known") if begun else ("not-begun", "")
+    if begun:
+        return "interrupted", "the run ended before its result was known"
+    failed = [event.task for event in events if event.status == "failed" and event.action != FAIL]
+    return ("refused", f"nothing was touched, since this failed: {failed[-1]}") if failed else ("not-begun", "")
 
 
 def _after_start(event: Event) -> tuple[State, str]:

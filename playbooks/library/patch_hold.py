@@ -56,7 +56,7 @@ def complaint(command: list[str]) -> tuple[str, str]:
         done = state.run(command, SECONDS)
     except FileNotFoundError:
         return "", "nothing was held: the program is not there"
-    said = " ".join((done.stderr.strip() or done.stdout.strip() or f"exit code {done.returncode}").split())
+    said = " ".join((done.stderr.strip() or done.stdout.strip() or f"exit code {done.returncode}").split()).rstrip(".")
     return (said if done.returncode else ""), done.stdout.strip()
 
 

@@ -61,6 +61,8 @@ FREED = result("app1", "change_lock", "changed")
         ([HELD, STARTED, DONE, CLOSED, FREED, result("app1", outcome.HOLD, "unreachable")], "failed", "status 503"),
         ([result("app1", outcome.HOLD, "failed", reasons=["not held: 3 left"]), FREED, LET_GO], "refused", "3 left"),
         ([result("app1", outcome.HOLD, "unreachable")], "refused", "did not answer"),
+        ([result("app1", "ansible.builtin.uri", "failed"), FREED], "refused", "nothing was touched"),
+        ([result("app1", outcome.FAIL, "failed")], "not-begun", ""),
     ],
 )
 def test_the_last_word_of_a_host_counts(events: list[Event], state: str, words: str) -> None:
