@@ -82,7 +82,7 @@ def measured(lab: Lab, served: Archive) -> tuple[list[Result], dict[str, int], d
         time.sleep(QUIET_SECONDS)
     assert main_process(lab, APPLICATION, "haproxy") == proxy, "the proxy was restarted"
     assert main_process(lab, DATABASE, "postgresql@*") != server, "the database was not restarted: nothing was measured"
-    record = json.loads(invoke(lab, "changes", "--json"))[0]
+    record = max(json.loads(invoke(lab, "changes", "--json")), key=lambda one: str(one["ended"]))
     return results, executions(lab), record
 
 

@@ -3,7 +3,8 @@
 
 usage: load.py SITE CA_FILE RATE
 
-Every fifth is a POST whose key the site counts the executions of. Half of them go over connections that are kept open, as
+Every fifth is a POST whose key the site counts the executions of, every tenth a page that takes half a second in the database: at
+any time one request is in flight that a restart could cut. Half of them go over connections that are kept open, as
 browsers do. Standard library only: it is copied onto the host.
 """
 
@@ -52,7 +53,7 @@ def send(number: int, at: float) -> None:
         if key:
             one.request("POST", "/standin/count", urllib.parse.urlencode({"key": key}), FORM)
         else:
-            one.request("GET", "/index/login.html")
+            one.request("GET", "/standin/slow.html?seconds=0.5" if number % 10 == 1 else "/index/login.html")
         answer = one.getresponse()
         page = answer.read()
         result["status"] = answer.status

@@ -52,3 +52,42 @@ def test_a_playbook_run_by_hand_leaves_a_record_too(site: MakeSite) -> None:
     assert here.version("app1", "alpha") == scenarios.NEW
     here.by_hand("patch.yml", "--check")
     assert len(here.records()) == 1
+
+
+HOLD = {
+    "hosts": ["app1"],
+    "services": ["alpha"],
+    "before": ["touch", "/run/held"],
+    "after": ["sh", "-c", "rm /run/held; echo 3 requests were waiting"],
+}
+
+
+def test_requests_are_held_on_another_host_while_one_restarts(site: MakeSite) -> None:
+    here = site(scenarios.security_update(), "app1", "db1")
+    same = [{"name": "kernel", "command": ["uname", "-s"]}, {"name": "nothing", "command": ["/nowhere"]}]
+    here.write_host_variables("db1", patch_reboot="always", patch_hold=HOLD, patch_same=same)
+    here.invoke("patch", "--yes", "--limit", "db1")
+    checks = {check["name"]: check for check in here.record()["hosts"]["db1"]["checks"]}
+    assert checks["requests waited on app1"]["detail"] == "3 requests were waiting"
+    assert checks["kernel as before"]["passed"]
+    assert checks["nothing as before"]["passed"]
+    assert here.run_on("app1", "ls /run/held 2>/dev/null; true") == ""
+
+
+def test_where_requests_cannot_be_held_nothing_is_touched(site: MakeSite) -> None:
+    here = site(scenarios.security_update(), "app1", "db1")
+    refusing = {**HOLD, "before": ["sh", "-c", "touch /run/held; echo 2 left >&2; exit 1"]}
+    here.write_host_variables("db1", patch_reboot="always", patch_hold=refusing)
+    assert "requests are not held on app1: 2 left" in here.invoke("patch", "--yes", "--limit", "db1", code=4)
+    assert here.record()["hosts"]["db1"]["state"] == "refused"
+    assert here.version("db1", "alpha") == scenarios.OLD
+    assert here.run_on("app1", "ls /run/held 2>/dev/null; true") == "", "let go all the same"
+
+
+def test_f17_what_is_not_as_before_closes_the_gate(site: MakeSite) -> None:
+    here = site(scenarios.security_update(), "app1")
+    command = ["dpkg-query", "-W", "-f", "${Version}", "alpha"]
+    here.configure(patch_reboot="never", patch_same=[{"name": "alpha", "command": command, "seconds": 1}])
+    here.invoke("patch", "--yes", code=1)
+    reason = here.record()["hosts"]["app1"]["reason"]
+    assert reason == f"alpha as before: was {scenarios.OLD}, is {scenarios.NEW}"

@@ -79,8 +79,13 @@ def outputs(commands: list[dict[str, Any]]) -> dict[str, str | None]:
 def compared(commands: list[dict[str, Any]], before: dict[str, str | None]) -> list[dict[str, Any]]:
     """Return a check for :func:`examine` per each of *commands*: it prints what it printed *before*."""
     return [
-        {"name": f"{row['name']} as before", "same": row["command"], "seen": str(row["name"]) in before}
-        | {"before": before.get(str(row["name"]))}
+        {
+            "name": f"{row['name']} as before",
+            "same": row["command"],
+            "seen": str(row["name"]) in before,
+            "before": before.get(str(row["name"])),
+            "seconds": row.get("seconds", 30),
+        }
         for row in commands
     ]
 
