@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,8 +16,8 @@ from ops.errors import Failed
 from ops.logbook.model import Event
 
 ROOT = Path(__file__).resolve().parents[1]
-_TIED = ("setpriv", "--pdeathsig", "TERM")
-"""Ends ansible-playbook with its controller, however that dies: nobody would stop its next wave."""
+TIED = ("setpriv", "--pdeathsig", "TERM")
+"""Ends a program with the one that started it, however that dies: nobody would stop a playbook's next wave."""
 
 
 PROGRAM = "ansible-playbook"
@@ -56,7 +56,7 @@ class Playbook:
         seen = read_events(self.spool)[1]
         with open(os.open(self.spool / "ansible.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "w") as log:
             process = subprocess.Popen(
-                [*_TIED, *self.command()], stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self._environment()
+                [*TIED, *self.command()], stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self._environment()
             )
             events = list(self._follow(process, seen, report))
         if not any(event.type == "play" for event in events):
@@ -97,9 +97,23 @@ def end(process: subprocess.Popen[bytes]) -> None:
             process.wait(10)
 
 
-def read_events(spool: Path, offset: int = 0) -> tuple[list[Event], int]:
+def complaints(events: Iterable[Event]) -> dict[str, str]:
+    """Return host → the task that failed first, and why, in its own words."""
+    found: dict[str, str] = {}
+    for event in events:
+        if event.status == "failed":
+            found.setdefault(event.host, f"{event.task}: {event.data.get('complaint', 'it failed')}")
+    return found
+
+
+def told(spool: Path) -> dict[str, str]:
+    """Return what failed tasks said, by host, from beside the events: for the screen, not for the record."""
+    return complaints(read_events(spool, name="complaints.jsonl")[0])
+
+
+def read_events(spool: Path, offset: int = 0, name: str = "events.jsonl") -> tuple[list[Event], int]:
     """Return the events in *spool* from byte *offset* on, and where to read on; a line that is not yet whole is left out."""
-    path = spool / "events.jsonl"
+    path = spool / name
     if not path.exists():
         return [], offset
     with path.open("rb") as file:

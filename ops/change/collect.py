@@ -14,7 +14,7 @@ from ops.change import run as change
 from ops.change.session import ROOT, Session
 from ops.logbook.files import events_bytes, file_bytes
 from ops.logbook.model import Event, HostResult, Record, Start
-from ops.playbook import PROGRAM, Playbook, read_events
+from ops.playbook import PROGRAM, Playbook, read_events, told
 from ops.request import command_line, new_id
 
 BAD = ("failed", "unreachable")
@@ -64,8 +64,11 @@ def _collected(session: Session, spool: Path) -> Record:
     return record
 
 
-def run_playbook(session: Session, name: str, reason: str, limit: str = "", **variables: str) -> Record:
-    """Run the playbook *name* with *variables* as a change of its own and return its record.
+def run_playbook(session: Session, name: str, reason: str, limit: str = "", **variables: str) -> tuple[Record, str]:
+    """Run the playbook *name* with *variables* as a change of its own.
+
+    Returns:
+        Its record, and why it failed in the words of the tasks, for the screen only; empty if nothing did.
 
     Raises:
         Refused: another command of this checkout is at work.
@@ -79,7 +82,10 @@ def run_playbook(session: Session, name: str, reason: str, limit: str = "", **va
         names = {"BORDBUCH_CHANGE": start.id, "BORDBUCH_USER": start.operator, "BORDBUCH_CONTROLLER": start.controller}
         play = Playbook(name, session.inventory.path, spool, dict(variables), limit, names)
         events = play.run(lambda _event: None)
-        return _end(session, start, reason, events)
+        said = told(spool)
+        record = _end(session, start, reason, events)
+        bad = {host: said.get(host) or result.reason for host, result in record.hosts.items() if result.reason}
+        return record, "; ".join(f"{host}: {words}" for host, words in bad.items())
 
 
 def _start(session: Session, identifier: str, began: datetime, command: str) -> Start:

@@ -118,7 +118,7 @@ def unlock(session: Session, host: str, reason: str) -> Record:
     """
     if host not in session.inventory.hosts:
         raise BadInput(f"there is no host {host}", next_step=f"use one of: {', '.join(session.inventory.hosts)}")
-    record = run_playbook(session, "unlock.yml", f"unlock {host}: {reason}", unlock_host=host)
+    record, why_not = run_playbook(session, "unlock.yml", f"unlock {host}: {reason}", unlock_host=host)
     if record.outcome != "verified":
-        raise Failed("the lock was not freed", host=host, next_step=f"invoke changes.show {record.id}")
+        raise Failed(f"the lock was not freed ({why_not})", host=host, next_step=f"invoke changes.show {record.id}")
     return record

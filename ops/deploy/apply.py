@@ -9,12 +9,12 @@ from pathlib import Path
 from ops.change import run as change
 from ops.change.session import Session
 from ops.deploy import show
-from ops.deploy.foresee import Foreseen, as_events, complaints, unforeseen
+from ops.deploy.foresee import Foreseen, as_events, unforeseen
 from ops.deploy.outcome import results
 from ops.deploy.site import NAME, Site, options
 from ops.logbook.files import events_bytes, file_bytes
 from ops.logbook.model import Event, Record, Request, Start
-from ops.playbook import Playbook, read_events
+from ops.playbook import Playbook, read_events, told
 from ops.status.ask import PLAYBOOK as LOOK
 from ops.status.ask import answers
 from ops.status.facts import Status
@@ -43,7 +43,7 @@ def carry_out(
     start, spool = begin(session, request, plan)
     began = time.monotonic()
     events = apply(session, start, spool, plan, tags, report, say)
-    said, touched = complaints(told(spool)), time.monotonic()
+    said, touched = told(spool), time.monotonic()
     after = answers(plan.hosts, look(session, spool, plan, report))
     spans = {"plan": plan.seconds, "window": touched - began, "verify": time.monotonic() - touched}
     record = recorded(session, request, start, plan, events, before, after).model_copy(
@@ -96,12 +96,6 @@ def apply(
 def look(session: Session, spool: Path, plan: Foreseen, report: Callable[[Event], None]) -> list[Event]:
     """Return the events of a look at the hosts, that asks failing checks again until they have had their time."""
     return Playbook(LOOK, session.inventory.path, spool, {"status_patient": True}, ",".join(plan.hosts)).run(report)
-
-
-def told(spool: Path) -> list[Event]:
-    """Return what failed tasks said, from beside the events: it does not go into the record."""
-    path = spool / "complaints.jsonl"
-    return [Event.model_validate_json(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
 def recorded(

@@ -7,6 +7,7 @@ from pydantic import Field
 
 from ops.logbook.canonical import digest
 from ops.logbook.model import Event, Model
+from ops.playbook import complaints
 
 PLANNED = "deploy_plan"
 """Action of the events that say in the record what was foreseen."""
@@ -75,15 +76,6 @@ def foreseen(chosen: Sequence[str], silent: dict[str, str], events: Iterable[Eve
 
 def _changes(event: Event) -> list[Change]:
     return [Change(host=event.host, task=event.task, **entry) for entry in event.data.get("changes", [{}])]
-
-
-def complaints(events: Iterable[Event]) -> dict[str, str]:
-    """Return host → the task that failed first, and why, in its own words."""
-    found: dict[str, str] = {}
-    for event in events:
-        if event.status == "failed":
-            found.setdefault(event.host, f"{event.task}: {event.data.get('complaint', 'it failed')}")
-    return found
 
 
 def as_events(plan: Foreseen, template: Event) -> list[Event]:

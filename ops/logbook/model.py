@@ -24,6 +24,18 @@ def _text(moment: datetime) -> str:
 Moment = Annotated[AwareDatetime, AfterValidator(_seconds), PlainSerializer(_text, return_type=str)]
 """A time in UTC, to the second, written ``2026-11-25T23:00:00Z``."""
 
+
+def _without_fractions(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_fractions(child) for key, child in value.items()}
+    if isinstance(value, list):
+        return [_without_fractions(child) for child in value]
+    return str(value) if isinstance(value, float) else value
+
+
+Data = Annotated[dict[str, Any], AfterValidator(_without_fractions)]
+"""What a module says. A fraction becomes text: canonical JSON has none, and a record must not fail for one."""
+
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 ChangeId = Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}-\d{4}-[a-z2-7]{4}$")]
 """``2026-11-25-2300-k7xq``: UTC date and time of the request, and four letters so that two of one minute differ."""
@@ -229,7 +241,7 @@ class Event(Model):
     action: str = ""
     host: str = ""
     status: Literal["", "ok", "changed", "failed", "unreachable", "skipped"] = ""
-    data: dict[str, Any] = {}
+    data: Data = {}
 
 
 class PackageResult(Model):

@@ -33,7 +33,7 @@ def host_result(plan: Plan, name: str, events: list[Event]) -> HostResult:
         packages=packages(plan, name, plan.actions.hosts[name], states, state),
         checks=tuple(Check(**check) for check in (*gate.get("checks", ()), *held_requests(events))),
         restarted=tuple(work.get("restarted", ())),
-        still_on_old_files=tuple(gate.get("still_on_old_files", work.get("still_on_old_files", ()))),
+        still_on_old_files=tuple((gate if "still_on_old_files" in gate else work).get("still_on_old_files", ())),
         configuration_files_left=tuple(work.get("configuration_files_left", ())),
         **{key: gate.get(key, "") for key in ("boot_before", "boot_after", "kernel_before", "kernel_after")},
     )

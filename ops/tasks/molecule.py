@@ -10,6 +10,7 @@ from invoke import Context
 
 from ops import terminal
 from ops.errors import BadInput, Failed
+from ops.playbook import TIED
 from ops.tasks.command import command
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -51,9 +52,13 @@ def test(role: Path, keep: bool) -> float:
     Raises:
         Failed: the scenario did not pass.
     """
-    command = [str(tools() / "molecule"), "test", *(["--destroy=never"] if keep else [])]
-    # Molecule finds ansible-playbook and pytest by name only.
-    environment = {**os.environ, "PATH": f"{tools()}{os.pathsep}{os.environ['PATH']}"}
+    command = [*TIED, str(tools() / "molecule"), "test", *(["--destroy=never"] if keep else [])]
+    # Molecule finds ansible-playbook and pytest by name only. Its hosts end with this process, however that ends.
+    environment = {
+        **os.environ,
+        "PATH": f"{tools()}{os.pathsep}{os.environ['PATH']}",
+        **({} if keep else {"BORDBUCH_LAB_OWNER": str(os.getpid())}),
+    }
     began = time.monotonic()
     done = subprocess.run(command, check=False, cwd=role, env=environment, timeout=_SECONDS, stdin=subprocess.DEVNULL)
     if done.returncode:

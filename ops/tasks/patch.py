@@ -165,10 +165,10 @@ def repair(c: Context, limit: str = "", reason: str = "", yes: bool = False, inv
         hosts = session.inventory.select(required(limit, "limit"))
         why = required(reason)
         procedure.confirm("To repair", len(hosts), yes)
-        record = run_playbook(session, "repair.yml", f"repair: {why}", repair_hosts=",".join(hosts))
+        record, why_not = run_playbook(session, "repair.yml", f"repair: {why}", repair_hosts=",".join(hosts))
         terminal.say(f"Repair of {', '.join(hosts)}: {record.outcome} (record {record.id}).")
         if record.outcome != "verified":
-            raise Failed("a host is still not clean", next_step=f"invoke changes.show {record.id}")
+            raise Failed(f"a host is still not clean ({why_not})", next_step=f"invoke changes.show {record.id}")
 
 
 def required(value: str, name: str = "reason") -> str:

@@ -51,9 +51,9 @@ def prepare_lab(session: Session) -> None:
     if host not in session.inventory.hosts or session.logbook.fetch().state != "unreachable":
         return
     with terminal.progress("Setting up the logbook on its host"):
-        record = run_playbook(session, "logbook.yml", "set up the logbook of the lab", host)
+        record, why_not = run_playbook(session, "logbook.yml", "set up the logbook of the lab", host)
     if record.outcome != "verified":
-        raise Failed("the logbook could not be set up", next_step=f"invoke changes.show {record.id}")
+        raise Failed(f"the logbook could not be set up ({why_not})", next_step=f"invoke changes.show {record.id}")
     session.logbook.forget_remote()  # a lab's host is new: what an earlier one had received is gone with it
 
 

@@ -17,6 +17,10 @@ from ops.request import make_request
 
 LOOK, DO = "liquidfeedback_upgrade_plan.yml", "liquidfeedback_upgrade.yml"
 SCHEMA = "liquidfeedback_schema"
+CLOSING = "Put up the maintenance page"
+RETURNED = "Say that the upgrade failed"
+"""Tasks of the playbook: the first that touches the site, and the one that ends a return."""
+
 COLUMNS = ("host", "schema", "steps", "note")
 
 
@@ -48,10 +52,10 @@ def upgrade(session: Session, wish: Wish) -> None:
     )
     confirm("To upgrade", len(found), wish.yes)
     with terminal.progress(f"Upgrading LiquidFeedback to {wish.to}"):
-        record = run_playbook(
+        record, why_not = run_playbook(
             session, DO, f"upgrade LiquidFeedback to {wish.to}: {wish.reason}", upgrade_version=wish.to
         )
-    conclude(session, record, wish.to)
+    conclude(session, record, wish.to, why_not)
 
 
 def look(inventory: Path, to: str) -> list[Event]:
@@ -96,14 +100,23 @@ def refuse_no_way(found: dict[str, dict[str, Any]], to: str) -> None:
         )
 
 
-def conclude(session: Session, record: Record, to: str) -> None:
+def left(events: Iterable[Event]) -> str:
+    """Return what a failed upgrade has left on the hosts."""
+    tasks = {(event.task, event.status) for event in events if event.type == "result"}
+    if (RETURNED, "failed") in tasks:  # the playbook's last word, after the return
+        return "package and database are as they were, the site is open again"
+    if not any(task == CLOSING for task, _status in tasks):
+        return "only a copy of the database was worked on, the site was open all the time"
+    return "the return to what was before did not end either; the site is closed, the copy of before is on the database host"
+
+
+def conclude(session: Session, record: Record, to: str, why_not: str) -> None:
     """Say how it ended, and raise ``Failed`` where it did not end well."""
     session.logbook.push()
     if record.outcome != "verified":
-        reasons = "; ".join(f"{host}: {result.reason}" for host, result in record.hosts.items() if result.reason)
         raise Failed(
-            f"the upgrade to {to} ended as {record.outcome} ({reasons})",
-            left="package and database are as they were, if the record says so",
-            next_step=f"invoke changes.show {record.id}",
+            f"the upgrade to {to} ended as {record.outcome} ({why_not})",
+            left=left(session.logbook.read(record.id).events),
+            next_step=f"invoke status shows how the site stands; invoke changes.show {record.id}",
         )
     terminal.say(f"LiquidFeedback is {to}. Record {record.id}: {record.outcome}.")

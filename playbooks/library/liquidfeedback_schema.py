@@ -58,7 +58,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 bordbuch:
-  description: C(from), C(to), and C(steps), each with C(from), C(to) and, if it was taken, C(seconds); C(complaint) if it failed.
+  description: C(from), C(to), and C(steps), each with C(from), C(to), and C(milliseconds) if taken; C(complaint) if it failed.
   type: dict
   returned: always
 """
@@ -110,7 +110,7 @@ class Database:
 
 
 def upgrade(database: Database, folder: Path, steps: list[schema_path.Edge]) -> list[dict[str, Any]]:
-    """Take *steps* and return them with their seconds.
+    """Take *steps* and return them with their milliseconds.
 
     Raises:
         Stopped: the schema has another version than a step begins or ends with.
@@ -123,7 +123,7 @@ def upgrade(database: Database, folder: Path, steps: list[schema_path.Edge]) -> 
         database.psql("-f", str(folder / schema_path.script((start, end))))
         if (seen := database.version()) != end:
             raise Stopped(f"after the step to {end} the schema calls itself {seen}")
-        taken.append({"from": start, "to": end, "seconds": round(time.monotonic() - began, 1)})
+        taken.append({"from": start, "to": end, "milliseconds": round(1000 * (time.monotonic() - began))})
     return taken
 
 

@@ -25,13 +25,13 @@ class Deployed:
         }
 
     def invoke(self, *words: str, code: int = 0, seconds: float = 900) -> str:
-        """Run ``invoke WORDS`` without a terminal, expect its exit code, and return what it printed."""
+        """Run ``invoke WORDS`` without a terminal, expect its exit code, and return what it printed, complaints last."""
         done = subprocess.run(
             [str(INVOKE), *words], cwd=ROOT, env=self.environment, stdin=subprocess.DEVNULL,
             capture_output=True, text=True, timeout=seconds, check=False,
         )  # fmt: skip
         assert done.returncode == code, f"exit code {done.returncode}, expected {code}:\n{done.stdout}{done.stderr}"
-        return done.stdout
+        return done.stdout if code == 0 else done.stdout + done.stderr
 
     def run_on(self, host: str, script: str) -> str:
         """Run a shell *script* on *host* and return what it printed."""

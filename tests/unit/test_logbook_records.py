@@ -96,6 +96,12 @@ def test_events_survive_their_file(data: dict[str, Any]) -> None:
     assert files.events == events
 
 
+def test_a_fraction_that_a_module_says_does_not_cost_the_record() -> None:
+    event = Event(time=NOW, type="result", data={"steps": [{"seconds": 0.1}], "load": 2.5, "whole": 2})
+    assert event.data == {"steps": [{"seconds": "0.1"}], "load": "2.5", "whole": 2}
+    assert Event.model_validate_json(events_bytes([event])) == event
+
+
 def test_events_of_runs_stand_in_their_order() -> None:
     runs = {f"events-{run}.jsonl": events_bytes([Event(time=NOW, type="play", play=str(run))]) for run in (10, 2, 1)}
     assert [event.play for event in parse_change(ID, runs).events] == ["1", "2", "10"]

@@ -19,7 +19,7 @@ def send(host: Host, arguments: str, prefix: str = "") -> str:
     return subject
 
 
-def arrived(host: Host, subject: str, seconds: float = 15) -> str:
+def arrived(host: Host, subject: str, seconds: float = 60) -> str:
     """Return the mail, empty if it does not arrive within *seconds*."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
@@ -78,9 +78,9 @@ def test_a_typing_error_lost_no_mail(host: Host) -> None:
 
 def test_a_sandboxed_service_can_send(host: Host) -> None:
     sandbox = (
-        "systemd-run --quiet --wait --pipe -p User=daemon -p NoNewPrivileges=yes -p SupplementaryGroups=postdrop "
-        "-p ProtectSystem=strict -p ReadWritePaths=/var/spool/postfix/maildrop -p PrivateTmp=yes -p CapabilityBoundingSet= "
-        "-p RestrictSUIDSGID=yes"
+        "systemd-run --description=sandboxed --quiet --wait --pipe -p User=daemon -p NoNewPrivileges=yes "
+        "-p SupplementaryGroups=postdrop -p ProtectSystem=strict -p ReadWritePaths=/var/spool/postfix/maildrop -p PrivateTmp=yes "
+        "-p CapabilityBoundingSet= -p RestrictSUIDSGID=yes"
     )
     assert arrived(host, send(host, "-f bounces@example.org -- member@example.net", sandbox)) != ""
 
