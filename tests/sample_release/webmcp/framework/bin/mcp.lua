@@ -1,3 +1,5 @@
+#!/usr/bin/env moonbridge
+
 -- Stand-in for WebMCP. Run by moonbridge: mcp.lua FRAMEWORK FRONTEND APP CONFIG
 --
 -- An address is a file: /MODULE/VIEW.html is app/APP/MODULE/VIEW.lua, a POST to /MODULE/ACTION is
