@@ -26,7 +26,23 @@ _CONNECTION = (
     "ansible_become",
     "ansible_become_user",
 )
-_EXPECTATIONS = ("operators", "automatic_updates", "inventory_dir")
+_EXPECTATIONS = (
+    "operators",
+    "automatic_updates",
+    "inventory_dir",
+    "inventory_hostname",
+    "archive_host",
+    "ca_host",
+    "mail_relay_host",
+)
+EXPRESSIONS = {
+    **{name: f"{name} | default(none)" for name in (*_CONNECTION, *_EXPECTATIONS)},
+    # By other names: the rules themselves may need facts of other hosts, and the plain inventory has no groups.
+    "firewalled": "firewall_rules is defined",
+    "in_groups": "group_names",
+}
+"""What the checks need of each host, by name."""
+
 _STRICT = (
     "-o StrictHostKeyChecking=yes -o BatchMode=yes -o ServerAliveInterval=5 -o ServerAliveCountMax=3"
     " -o ControlMaster=auto -o ControlPersist=15s"
@@ -63,13 +79,15 @@ def verify(inventory: Path, hosts: tuple[str, ...], report: Callable[[Check], No
     return checks
 
 
-def resolve(inventory: Path, hosts: Iterable[str]) -> dict[str, dict[str, Any]]:
-    """Return what Ansible itself makes of the variables that the checks need, by host; no host is contacted.
+def resolve(
+    inventory: Path, hosts: Iterable[str], expressions: Mapping[str, str] = EXPRESSIONS
+) -> dict[str, dict[str, Any]]:
+    """Return what Ansible itself makes of *expressions* (by name), by host; no host is contacted.
 
     Raises:
         BadInput: they cannot be resolved.
     """
-    names = ", ".join(f"'{name}': {name} | default(none)" for name in (*_CONNECTION, *_EXPECTATIONS))
+    names = ", ".join(f"'{name}': {expression}" for name, expression in expressions.items())
     with tempfile.TemporaryDirectory(prefix="bordbuch-") as tree:
         message = json.dumps({"msg": f"{{{{ {{{names}}} }}}}"})
         pattern = ",".join(hosts)

@@ -8,11 +8,19 @@ from invoke import Collection, Context, Task
 from invoke.parser import Argument
 
 from ops import terminal
-from ops.docs import playbooks, roles, tasks
+from ops.docs import playbooks, roles, site, tasks
 from ops.docs.tasks import Command, Parameter
 from ops.tasks.command import command
+from ops.verify import resolve
 
 ROOT = Path(__file__).resolve().parents[2]
+DRAWN = {
+    "in_groups": "group_names",
+    "site_address": "site_address",
+    "firewall_rules": "firewall_rules",
+    "mail_relay_host": "mail_relay_host",
+}
+"""What the drawing of the site needs of each host."""
 
 
 def let_tasks_be_described_twice() -> None:
@@ -53,8 +61,15 @@ def pages(root: Path) -> dict[Path, str]:
     return {
         generated / "tasks.md": tasks.render(commands(all_tasks()), howtos),
         generated / "playbooks.md": playbooks.render(procedures, modules),
+        generated / "site.md": site.render(drawn(root / "inventory" / "example"), procedures["site.yml"]),
         **{role / "README.md": roles.readme(role) for role in roles.roles(root) if (role / "README.md").exists()},
     }
+
+
+def drawn(inventory: Path) -> dict[str, dict[str, Any]]:
+    """Return what the drawing needs of the hosts of *inventory*, in order of their addresses."""
+    hosts = resolve(inventory, ("all",), DRAWN)
+    return dict(sorted(hosts.items(), key=lambda item: str(item[1]["site_address"])))
 
 
 def texts(folder: Path, pattern: str) -> dict[str, str]:

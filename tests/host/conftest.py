@@ -40,7 +40,7 @@ def pytest_runtest_makereport(
     results = item.config.getoption("--results")
     if call.excinfo and call.excinfo.errisinstance(RuntimeError):
         lost[name_of(item)] = str(call.excinfo.value)
-    if results and (report.when == "call" or report.failed):
+    if results and (report.when == "call" or report.failed) and not report.skipped:
         with Path(results).open("a") as file:
             file.write(json.dumps(line(item, call, report.passed)) + "\n")
     return report

@@ -1,6 +1,6 @@
 """Pure: what must be true of a host, from its variables in the inventory."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,11 +9,15 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Expected:
-    """What the inventory says of one host. ``administrators``: login name to the base64 part of each valid key."""
+    """What the inventory says of one host.
+
+    ``administrators``: login name to the base64 part of each valid key. ``parts``: what of the site is on it.
+    """
 
     automatic_updates: str
     administrators: dict[str, set[str]]
     others: tuple[str, ...]
+    parts: frozenset[str] = frozenset()
 
 
 def expected(variables: Mapping[str, Any], today: str = "") -> Expected:
@@ -24,7 +28,19 @@ def expected(variables: Mapping[str, Any], today: str = "") -> Expected:
     keys = {one["name"]: _valid_keys(one, folder, today) for one in operators if _administers(one)}
     administrators = {name: valid for name, valid in keys.items() if valid}
     others = tuple(one["name"] for one in operators if one["name"] not in administrators)
-    return Expected(str(variables.get("automatic_updates") or "off"), administrators, others)
+    updates = str(variables.get("automatic_updates") or "off")
+    return Expected(updates, administrators, others, frozenset(_parts(variables)))
+
+
+def _parts(variables: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what playbooks/site.yml puts on the host, by the same conditions."""
+    name = variables.get("inventory_hostname")
+    for part, variable in (("certificate", "ca_host"), ("mail", "mail_relay_host"), ("firewall", "firewalled")):
+        if variables.get(variable):
+            yield part
+    if name and name == variables.get("archive_host"):
+        yield "archive"
+    yield from (group for group in ("application", "database") if group in (variables.get("in_groups") or ()))
 
 
 def _administers(operator: Mapping[str, Any]) -> bool:

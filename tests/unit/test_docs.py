@@ -10,7 +10,7 @@ from invoke.exceptions import ParseError
 from invoke.parser import Parser, ParserContext
 from invoke.program import Program
 
-from ops.docs import playbooks, tasks
+from ops.docs import playbooks, site, tasks
 from ops.docs.tasks import Command, Parameter
 from ops.tasks.docs import all_tasks, pages
 
@@ -148,3 +148,29 @@ def test_a_playbook_page_shows_the_procedure_in_order() -> None:
     assert "1. Act (`act_now`: act at once)\n2. if that fails: say so" in page
     assert "3. in any case: tidy (`ansible.builtin.command`)" in page
     assert "Runs `other.yml`." in page
+
+
+def test_the_drawing_shows_who_may_reach_whom() -> None:
+    rule = {"name": "db", "port": "5432", "from": ["192.0.2.1", "192.0.2.2", "198.51.100.0/24"]}
+    hosts = {
+        "app1": {
+            "in_groups": ["application"],
+            "site_address": "192.0.2.1",
+            "firewall_rules": [{"name": "web", "port": 443}],
+        },
+        "db1": {
+            "in_groups": ["database"],
+            "site_address": "192.0.2.2",
+            "firewall_rules": [rule],
+            "mail_relay_host": "app1",
+        },
+    }
+    page = site.render(hosts, "- {hosts: all, roles: [base, {role: ca, when: a | default(b)}]}")
+    arrows = [line.strip() for line in page.splitlines() if ">|" in line]
+    assert arrows == [
+        'members -->|"web 443"| app1',
+        'app1 -->|"db 5432"| db1',
+        '198.51.100.0/24 -->|"db 5432"| db1',
+        'db1 -.->|"mail"| app1',
+    ]
+    assert "| `all` | [ca](../../roles/ca/README.md) | `a \\| default(b)` |" in page
