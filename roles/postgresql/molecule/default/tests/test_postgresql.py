@@ -195,6 +195,20 @@ def test_the_server_is_confined(host: Host) -> None:
     assert float(last.partition(": ")[2].split()[0]) <= 3.0, last
 
 
+def test_a_server_that_dies_comes_back_and_one_that_is_stopped_does_not(host: Host) -> None:
+    unit, cluster = f"postgresql@{version(host)}-main", f"{version(host)} main"
+    host.check_output(f"kill -9 $(head -1 /var/lib/postgresql/{version(host)}/main/postmaster.pid)")
+    end = time.monotonic() + 40
+    while host.run("psql -XAtqU postgres -c 'SELECT 1'").stdout.strip() != "1":
+        assert time.monotonic() < end
+        time.sleep(1)
+    assert host.check_output(f"systemctl show -P NRestarts {unit}") == "1"
+    host.check_output(f"runuser -u postgres -- pg_ctlcluster {cluster} stop")
+    time.sleep(12)
+    assert host.run(f"systemctl is-active {unit}").stdout.strip() == "inactive"
+    host.check_output(f"systemctl start {unit}")
+
+
 def test_nothing_of_the_throwaway_servers_is_left(host: Host) -> None:
     assert host.run("ls -d /var/tmp/postgresql-try.*").stdout == ""
     assert host.check_output("pgrep -cx postgres || :") != "0"
