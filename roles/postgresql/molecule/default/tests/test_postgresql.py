@@ -199,11 +199,11 @@ def test_a_server_that_dies_comes_back_and_one_that_is_stopped_does_not(host: Ho
     unit, cluster = f"postgresql@{version(host)}-main", f"{version(host)} main"
     host.check_output(f"kill -9 $(head -1 /var/lib/postgresql/{version(host)}/main/postmaster.pid)")
     end = time.monotonic() + 40
-    while host.run("psql -XAtqU postgres -c 'SELECT 1'").stdout.strip() != "1":
+    while set(host.check_output(f"systemctl show -P NRestarts -P ActiveState {unit}").split()) != {"1", "active"}:
         assert time.monotonic() < end
         time.sleep(1)
-    assert host.check_output(f"systemctl show -P NRestarts {unit}") == "1"
-    host.check_output(f"runuser -u postgres -- pg_ctlcluster {cluster} stop")
+    assert psql(host, "SELECT 1") == "1"
+    host.check_output(f"pg_ctlcluster {cluster} stop")
     time.sleep(12)
     assert host.run(f"systemctl is-active {unit}").stdout.strip() == "inactive"
     host.check_output(f"systemctl start {unit}")
