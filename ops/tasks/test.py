@@ -4,11 +4,14 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 import time
+from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from invoke import Context
 
@@ -23,6 +26,8 @@ BIN = Path(sys.executable).parent
 SHELL = ("inv", ".ci/run", "ops/lab/boot.sh")
 DEPLOY = "tests/faults/test_deploy.py"
 LIMIT_SECONDS = 4800
+REPEATED_LINES = 100
+"""Of what a step that did not pass printed, at the end again: hours of output of others may stand between."""
 
 
 @dataclass(frozen=True)
@@ -67,9 +72,13 @@ def test(c: Context, quick: bool = False, all: bool = False) -> None:
     if not quick:
         ensure_packages()
     began = time.monotonic()
-    failed = [*run_checks([step for step in CHECKS if step.kind in kinds])]
-    failed += [step.name for step in [*TESTS, *molecule_steps()] if step.kind in kinds and not passes(step)]
+    failed = run_checks([step for step in CHECKS if step.kind in kinds])
+    for step in [*TESTS, *molecule_steps()]:
+        if step.kind in kinds and (said := run_shown(step)) is not None:
+            failed[step.name] = said
     seconds = time.monotonic() - began
+    for name, said in failed.items():
+        terminal.say(f"--- {name} did not pass; the end of what it printed:\n{said}")
     if failed:
         raise Failed(f"{', '.join(failed)} did not pass ({seconds:.0f} s)", next_step="read what it printed above")
     terminal.say(f"All passed in {seconds:.0f} s.")
@@ -81,37 +90,45 @@ def molecule_steps() -> Iterator[Step]:
         yield Step(f"molecule {role.name}", ("invoke", "molecule", role.name), "slow")
 
 
-def run_checks(steps: list[Step]) -> list[str]:
-    """Run *steps* two at a time, print what those that fail say, and return their names."""
+def run_checks(steps: list[Step]) -> dict[str, str]:
+    """Run *steps* two at a time, print what those that fail say, and return it by name."""
     with terminal.progress("Linters and types"), ThreadPoolExecutor(2) as pool:
-        results = list(pool.map(lambda step: execute(step, capture=True), steps))
-    for step, done in zip(steps, results, strict=True):
-        if done.returncode:
-            terminal.say(f"--- {step.name}\n{done.stdout}{done.stderr}")
-    return [step.name for step, done in zip(steps, results, strict=True) if done.returncode]
+        results = list(pool.map(run_quietly, steps))
+    failed = {step.name: said for step, said in zip(steps, results, strict=True) if said is not None}
+    for name, said in failed.items():
+        terminal.say(f"--- {name}\n{said}")
+    return failed
 
 
-def passes(step: Step) -> bool:
-    """Run *step* with its output on the screen and return whether it exited 0."""
+def run_quietly(step: Step) -> str | None:
+    """Run *step* without a word and return what it said, None if it exited 0."""
+    done = subprocess.run(**_call(step), text=True, capture_output=True, timeout=LIMIT_SECONDS, check=False)
+    return f"{done.stdout}{done.stderr}" if done.returncode else None
+
+
+def run_shown(step: Step) -> str | None:
+    """Run *step* with its output on the screen and return the end of it, None if it exited 0."""
     terminal.say(f"--- {step.name}")
-    return execute(step, capture=False).returncode == 0
+    tail: deque[bytes] = deque(maxlen=REPEATED_LINES)
+    with subprocess.Popen(**_call(step), stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
+        limit = threading.Timer(LIMIT_SECONDS, process.terminate)
+        limit.start()
+        try:
+            for line in process.stdout or ():
+                tail.append(line)
+                sys.stdout.buffer.write(line)
+                sys.stdout.flush()
+        finally:
+            limit.cancel()
+    return b"".join(tail).decode(errors="replace") if process.returncode else None
 
 
-def execute(step: Step, *, capture: bool) -> subprocess.CompletedProcess[str]:
-    """Run *step* from the root of the checkout with the environment's programs first in PATH."""
+def _call(step: Step) -> dict[str, Any]:
+    """Return how to start *step*: from the root of the checkout, with the environment's programs first in PATH."""
     environment = {
         **os.environ,
         "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
         "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
     }
     program = shutil.which(step.argv[0], path=environment["PATH"]) or step.argv[0]
-    return subprocess.run(
-        [*TIED, program, *step.argv[1:]],
-        cwd=ROOT,
-        env=environment,
-        text=True,
-        capture_output=capture,
-        stdin=subprocess.DEVNULL,
-        timeout=LIMIT_SECONDS,
-        check=False,
-    )
+    return {"args": [*TIED, program, *step.argv[1:]], "cwd": ROOT, "env": environment, "stdin": subprocess.DEVNULL}
