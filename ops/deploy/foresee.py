@@ -50,17 +50,18 @@ class Foreseen(Model):
         return tuple(host for host in self.hosts if host in there)
 
 
-def foreseen(chosen: Sequence[str], silent: dict[str, str], events: Iterable[Event], seconds: int = 0) -> Foreseen:
-    """Return what the check run of *events* says of *chosen*.
+def foreseen(
+    chosen: Sequence[str], silent: dict[str, str], runs: Sequence[Sequence[Event]], seconds: int = 0
+) -> Foreseen:
+    """Return what check runs say of *chosen*.
 
     Args:
         chosen: the hosts that are meant.
         silent: those that had not answered before, with the reason.
-        events: of the check run.
-        seconds: how long it took.
+        runs: the events of each check run.
+        seconds: how long they took.
     """
-    seen = list(events)
-    results = [event for event in seen if event.type == "result"]
+    results = [event for run in runs for event in run if event.type == "result"]
     lost = {event.host: "did not answer" for event in results if event.status == "unreachable"}
     return Foreseen(
         hosts=tuple(host for host in chosen if host not in silent and host not in lost),
@@ -68,7 +69,7 @@ def foreseen(chosen: Sequence[str], silent: dict[str, str], events: Iterable[Eve
         compared=sum(event.status in ("ok", "changed") for event in results),
         skipped=sum(event.status == "skipped" for event in results),
         seconds=seconds,
-        ended=any(event.type == "end" for event in seen),
+        ended=all(any(event.type == "end" for event in run) for run in runs),
         complaints=complaints(results),
         silent={**silent, **lost},
     )

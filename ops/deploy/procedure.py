@@ -91,8 +91,8 @@ def compared(
     """Return what the roles would change on those of *chosen* that answer."""
     there = tuple(host for host in chosen if host in before.hosts)
     began = time.monotonic()
-    events = site.look(inventory, there, tags, report) if there else []
-    return foreseen(chosen, before.silent, events, round(time.monotonic() - began))
+    runs = site.look(inventory, there, tags, report) if there else []
+    return foreseen(chosen, before.silent, runs, round(time.monotonic() - began))
 
 
 def display(plan: Foreseen) -> None:

@@ -151,6 +151,15 @@ def test_f18_f19_a_reboot_is_decided_and_proven_from_facts(site: MakeSite) -> No
     assert any("given, not read" in line for line in here.plan()["observations"]["app1"]["warnings"])
 
 
+def test_a_clock_that_is_off_is_named_in_the_plan(site: MakeSite) -> None:
+    here = site(scenarios.security_update(("alpha",)), "db1")
+    given = "/etc/bordbuch/given-facts.json"  # a lab host has the clock of its machine
+    here.run_on("db1", f"mkdir -p /etc/bordbuch; echo '{{\"clock_offset_seconds\": 300}}' >{given}")
+    assert any("the clock is +300 s off" in line for line in here.plan()["observations"]["db1"]["warnings"])
+    here.run_on("db1", f"rm {given}")
+    assert not any("clock" in line for line in here.plan()["observations"]["db1"]["warnings"])
+
+
 def test_f19_not_rebooted_is_a_verdict_of_its_own(site: MakeSite) -> None:
     here = site(scenarios.security_update(("alpha",)), "db1", patch_reboot="always")
     here.run_on(

@@ -50,29 +50,29 @@ def test_a_check_run_becomes_changes_by_host_and_file() -> None:
         event("db1", "skipped"),
         end(),
     ]
-    plan = foresee.foreseen(HOSTS, {}, events)
+    plan = foresee.foreseen(HOSTS, {}, [events])
     assert [(entry.host, entry.what) for entry in plan.changes] == [("app1", ("/etc/a",)), ("app1", ("/etc/b",))]
     assert (plan.changing(), plan.compared, plan.skipped) == (("app1",), 2, 1)
 
 
 def test_hosts_that_do_not_answer_are_named_and_no_part_of_it() -> None:
     events = [event("db1", "unreachable"), event("app1")]
-    plan = foresee.foreseen(("app1", "db1", "backup1"), {"backup1": "did not answer"}, events)
+    plan = foresee.foreseen(("app1", "db1", "backup1"), {"backup1": "did not answer"}, [events])
     assert plan.hosts == ("app1",)
     assert plan.silent == {"backup1": "did not answer", "db1": "did not answer"}
 
 
 def test_the_digest_is_of_what_changes_where_and_not_of_how_long_it_took() -> None:
     first, second = (
-        foresee.foreseen(HOSTS, {}, [event("app1", "changed", changes=[change("/etc/a", diff=(line,))])])
+        foresee.foreseen(HOSTS, {}, [[event("app1", "changed", changes=[change("/etc/a", diff=(line,))])]])
         for line in ("+x", "+y")
     )
-    other = foresee.foreseen(HOSTS, {}, [event("db1", "changed", changes=[change("/etc/a")])])
+    other = foresee.foreseen(HOSTS, {}, [[event("db1", "changed", changes=[change("/etc/a")])]])
     assert first.digest == second.digest != other.digest
 
 
 def test_what_was_foreseen_goes_into_the_record_without_the_content_of_files() -> None:
-    plan = foresee.foreseen(HOSTS, {}, [event("app1", "changed", changes=[change("/etc/a", diff=("+x",))])])
+    plan = foresee.foreseen(HOSTS, {}, [[event("app1", "changed", changes=[change("/etc/a", diff=("+x",))])]])
     (line,) = foresee.as_events(plan, Event(time=NOW, type="result", play="Foreseen"))
     assert (line.host, line.task, line.status, line.data) == ("app1", TASK, "skipped", {"what": ["/etc/a"]})
 
@@ -88,7 +88,7 @@ def test_a_difference_stands_once_for_all_its_hosts() -> None:
     shown = change("/etc/a", diff=("-x", "+y"))
     others = [change("/etc/new", diff=("new, 3 lines",)), change("/etc/key", hidden="it is secret")]
     events = [event(host, "changed", changes=[shown, *others]) for host in HOSTS]
-    assert list(show.differences(foresee.foreseen(HOSTS, {}, events))) == [
+    assert list(show.differences(foresee.foreseen(HOSTS, {}, [events]))) == [
         "/etc/a on app1, db1",
         "    -x",
         "    +y",
@@ -100,17 +100,17 @@ def test_a_difference_stands_once_for_all_its_hosts() -> None:
 def test_the_same_change_on_several_hosts_is_one_row() -> None:
     pair = [change("/etc/a"), change("/etc/b")]
     events = [event(host, "changed", changes=pair) for host in ("db1", "app1")]
-    plan = foresee.foreseen(HOSTS, {"backup1": "did not answer"}, events)
+    plan = foresee.foreseen(HOSTS, {"backup1": "did not answer"}, [events])
     assert show.rows(plan) == [("app1, db1", TASK, "/etc/a, /etc/b"), ("backup1", "did not answer", "")]
 
 
 def test_the_digest_does_not_depend_on_which_host_is_faster() -> None:
     events = [event(host, "changed", changes=[change("/etc/a")]) for host in HOSTS]
-    assert foresee.foreseen(HOSTS, {}, events).digest == foresee.foreseen(HOSTS, {}, events[::-1]).digest
+    assert foresee.foreseen(HOSTS, {}, [events]).digest == foresee.foreseen(HOSTS, {}, [events[::-1]]).digest
 
 
 def test_nothing_to_change_says_how_that_is_known() -> None:
-    plan = foresee.foreseen(HOSTS, {}, [event("app1"), event("db1"), event("db1", "skipped")], 7)
+    plan = foresee.foreseen(HOSTS, {}, [[event("app1"), event("db1"), event("db1", "skipped")]], 7)
     assert show.nothing(plan) == (
         "Nothing to change on 2 hosts: a check run of playbooks/site.yml compared 2 tasks with them in 7 s; "
         "1 did not apply, or can only be judged by running them."
@@ -118,17 +118,17 @@ def test_nothing_to_change_says_how_that_is_known() -> None:
 
 
 def test_a_check_run_that_fails_is_no_plan() -> None:
-    plan = foresee.foreseen(HOSTS, {}, [event("app1", "failed", complaint="no such user"), event("db1", "changed")])
+    plan = foresee.foreseen(HOSTS, {}, [[event("app1", "failed", complaint="no such user"), event("db1", "changed")]])
     with pytest.raises(Failed, match=f"{TASK}: no such user") as raised:
         procedure.refuse_unknown(plan)
     assert raised.value.host == "app1"
 
 
 def test_a_check_run_that_was_killed_is_no_plan() -> None:
-    plan = foresee.foreseen(HOSTS, {}, [event("app1"), event("db1")])
+    plan = foresee.foreseen(HOSTS, {}, [[event("app1"), end()], [event("db1")]])
     with pytest.raises(Failed, match="stopped before its end"):
         procedure.refuse_unknown(plan)
-    procedure.refuse_unknown(foresee.foreseen(HOSTS, {}, [event("app1"), event("db1"), end()]))
+    procedure.refuse_unknown(foresee.foreseen(HOSTS, {}, [[event("app1"), end()], [event("db1"), end()]]))
 
 
 def test_a_run_on_no_host_is_no_plan() -> None:
