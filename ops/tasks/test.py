@@ -71,6 +71,15 @@ def test(c: Context, quick: bool = False, all: bool = False) -> None:
     kinds = {"quick"} if quick else {"quick", "host", *(["slow"] if all else [])}
     if not quick:
         ensure_packages()
+    conclude(kinds)
+
+
+def conclude(kinds: set[str]) -> None:
+    """Run every step of *kinds* and say how it ended.
+
+    Raises:
+        Failed: one did not pass; the end of what it printed is said again, last.
+    """
     began = time.monotonic()
     failed = run_checks([step for step in CHECKS if step.kind in kinds])
     for step in [*TESTS, *molecule_steps()]:
