@@ -15,6 +15,8 @@ ROLES = sorted(path for path in ROOT.glob("roles/*") if path.is_dir())
 HEADINGS = ["What it does", "Variables", "How the role behaves", "Known limitations"]
 MOLECULE_RELEASES = {"bookworm", "trixie"}
 
+OWN_UNIT = re.compile(r"[\w@-]+\.(?:service|timer|path)\b(?!\.d)")
+
 every_role = pytest.mark.parametrize("role", ROLES, ids=lambda role: role.name)
 
 
@@ -112,6 +114,25 @@ def test_modules_come_from_ansible_or_from_a_locked_collection(role: Path) -> No
 @every_role
 def test_errors_are_not_ignored(role: Path) -> None:
     assert [task["name"] for task in tasks(role) if "ignore_errors" in task] == []
+
+
+@every_role
+def test_a_check_run_starts_no_unit_that_it_would_only_write(role: Path) -> None:
+    """After a run that failed half way, units are missing where everything before them is there."""
+    entries = list(tasks(role))
+    own = {
+        unit
+        for entry in entries
+        for unit in OWN_UNIT.findall(yaml.safe_dump(entry))
+        if "systemd_service" not in str(entry)
+    }
+    for entry in entries:
+        module = entry.get("ansible.builtin.systemd_service", {})
+        if "state" in module and any(unit in yaml.safe_dump([module, entry.get("loop", "")]) for unit in own):
+            condition = str(entry.get("when", ""))
+            assert re.fullmatch(r"not ansible_check_mode( or .* is not changed.*)?|.*stat\.exists", condition), entry[
+                "name"
+            ]
 
 
 def test_a_readme_without_markers_is_refused() -> None:
