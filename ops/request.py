@@ -32,6 +32,7 @@ def make_request(
     *,
     limit: str = "",
     ticket: str = "",
+    reverts: str | None = None,
 ) -> Request:
     """Return the request of *operator* for a change of *kind* and *category*, as of now and from this controller."""
     now = datetime.now(UTC)
@@ -47,6 +48,7 @@ def make_request(
         time=now,
         command=command_line(),
         limit=limit,
+        reverts=reverts,
         repository_commit=commit,
         repository_dirty=bool(commit) and bool(_git("status", "--porcelain")),
         inventory=inventory.path.name,

@@ -10,6 +10,9 @@ from ops.logbook.model import Record
 from ops.logbook.page import render_change, render_index
 from ops.logbook.repository import ChangeFiles
 
+MINUTE = len("2026-11-25-2300")
+"""Of an id; what follows is random, and says nothing of the order."""
+
 
 def records(session: Session) -> Iterator[Record]:
     """Yield the records of all ended changes, the newest first."""
@@ -45,6 +48,17 @@ def one(session: Session, identifier: str) -> ChangeFiles:
     if identifier not in session.logbook.change_ids():
         raise BadInput(f"there is no change {identifier}", next_step="invoke changes lists what there is")
     return session.logbook.read(identifier)
+
+
+def later(session: Session, identifier: str) -> list[str]:
+    """Return one line per later change that took *identifier* back; its own record cannot know."""
+    found = []
+    for files in session.logbook.newest_first():
+        if files.id[:MINUTE] < identifier[:MINUTE]:
+            break
+        if files.record and files.record.links.get("reverts") == identifier:
+            found.append(f"Taken back by {files.id}: {files.record.outcome}.")
+    return found
 
 
 def page(files: ChangeFiles) -> str:

@@ -46,4 +46,5 @@ def refusal(session: Session, request: Request, detail: str) -> Record:
         started=request.time,
         ended=datetime.now(UTC),
         command=request.command,
+        links={"reverts": request.reverts} if request.reverts else {},
     )

@@ -18,7 +18,7 @@ from ops.lab.system import run
 
 PACKAGES = (
     "systemd,systemd-sysv,dbus,libpam-systemd,python3,python3-apt,openssh-server,iproute2,sudo,ca-certificates,"
-    "needrestart,gpg,git,debian-archive-keyring,e2fsprogs"
+    "needrestart,gpg,git,debian-archive-keyring,dpkg-repack,e2fsprogs"
 )
 """What a Debian host prepared by roles/base has."""
 

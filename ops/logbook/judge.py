@@ -238,7 +238,7 @@ def _unplanned(change: Change) -> Iterator[Finding]:
     record = change.files.record
     if change.files.approval:
         yield change.finding("approval", "approval.json", "allows a plan that is not there")
-    if change.files.starts and record and record.kind == "patch":
+    if change.files.starts and record and record.kind in ("patch", "revert"):
         yield change.finding("phase", "start-1.json", "was begun without a plan")
 
 

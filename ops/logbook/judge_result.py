@@ -57,11 +57,7 @@ def _packages(plan: Plan, host: str, result: HostResult) -> Iterator[Complaint]:
     planned = {
         (one.name, one.architecture, one.from_version, one.to_version) for one in plan.actions.hosts[host].packages
     }
-    came = {
-        (one.name, one.architecture, one.from_version, one.to_version)
-        for one in result.packages
-        if one.state.startswith("installed")
-    }
+    came = {(one.name, one.architecture, one.from_version, one.to_version) for one in result.packages if one.came}
     if result.state != "verified":
         return
     for name, architecture, _old, new in sorted(came - planned, key=str):
@@ -100,7 +96,7 @@ def _shown_by_events(files: ChangeFiles, record: Record) -> Iterator[Complaint]:
     for host, result in sorted(record.hosts.items()):
         if result.state == "verified" and host not in seen:
             yield Complaint("record.json", "result", f"{host} is said to be verified, and no event shows it")
-        if result.state == "not-begun" and host in seen and record.kind == "patch":
+        if result.state == "not-begun" and host in seen and record.kind in ("patch", "revert"):
             changed = any(event.host == host and event.status == "changed" for event in files.events)
             if changed:
                 yield Complaint("record.json", "result", f"{host} is said to be not begun, and events show changes")

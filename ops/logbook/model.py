@@ -42,7 +42,7 @@ ChangeId = Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}-\d{4}-[a-z2-7]{4}$"
 
 HostName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]{0,62}$")]
 OperatorName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,31}$")]
-Kind = Literal["patch", "playbook", "unlock"]
+Kind = Literal["patch", "revert", "playbook", "unlock"]
 Category = Literal["standard", "normal", "emergency"]
 Reboot = Literal["never", "when-needed", "always"]
 Selection = Literal["security", "all"]
@@ -72,19 +72,23 @@ class Request(Model):
     inventory: str
     inventory_digest: Digest
     tools: dict[str, str] = {}
+    reverts: ChangeId | None = None
 
 
 class PackageChange(Model):
-    """One package to its exact version; ``from_version`` is None for a new dependency."""
+    """One package to its exact version.
+
+    ``from_version`` is None for a new dependency; ``to_version`` where it goes, then without file and hash.
+    """
 
     name: str
     architecture: str
     from_version: str | None
-    to_version: str
+    to_version: str | None
     origin: str
     archive: str
     file: str
-    sha256: Digest
+    sha256: Digest | Literal[""]
     size_bytes: int
     security: bool
 
@@ -158,6 +162,21 @@ class ConfigurationFile(Model):
     package_brings_new: bool
 
 
+class Secured(Model):
+    """The package file of a version that a change replaces, kept on the host for the way back.
+
+    ``way`` is ``original`` for the file that an archive had, ``rebuilt`` for one that dpkg-repack made of what is installed, with
+    configuration files as they are, ``none`` where there is no way back, for the reason in ``detail``.
+    """
+
+    name: str
+    architecture: str
+    version: str
+    way: Literal["original", "rebuilt", "none"]
+    sha256: Digest | Literal[""] = ""
+    detail: str = ""
+
+
 class Observations(Model):
     """What was seen on a host while planning. It explains the plan and is no part of its digest.
 
@@ -187,6 +206,7 @@ class Observations(Model):
     configuration_files: tuple[ConfigurationFile, ...] = ()
     restarts: dict[str, tuple[str, ...]] = {}
     reboots: tuple[str, ...] = ()
+    secured: tuple[Secured, ...] = ()
     warnings: tuple[str, ...] = ()
 
 
@@ -250,9 +270,10 @@ class PackageResult(Model):
     name: str
     architecture: str
     from_version: str | None
-    to_version: str
+    to_version: str | None
     state: Literal[
         "installed",
+        "removed",
         "installed-pending-restart",
         "installed-pending-reboot",
         "missing",
@@ -262,6 +283,11 @@ class PackageResult(Model):
         "unknown",
     ]
     advisories: tuple[str, ...] = ()
+
+    @property
+    def came(self) -> bool:
+        """Whether it is as it was to be, though something may still run on the old files."""
+        return self.state.startswith("installed") or self.state == "removed"
 
 
 class Check(Model):

@@ -41,7 +41,7 @@ def render_index(changes: Iterable[ChangeFiles]) -> str:
 def _index_row(files: ChangeFiles) -> list[object]:
     record, request = files.record, files.plan.request if files.plan else None
     about = record or request
-    packages = [package for _, result in _hosts(record) for package in result.packages if _came(package)]
+    packages = [package for _, result in _hosts(record) for package in result.packages if package.came]
     return [
         files.id,
         about.kind if about else "",
@@ -112,11 +112,17 @@ def _outcome(files: ChangeFiles) -> str:
 
 def _changed(files: ChangeFiles) -> Iterator[str]:
     rows = [_package_row(host, package) for host, result in _hosts(files.record) for package in result.packages]
+    closes = "Opens again" if files.record and files.record.kind == "revert" else "Closes"
     if rows:
-        yield "## What changed\n\n" + table(["Host", "Package", "From", "To", "Now", "Closes"], rows)
+        yield "## What changed\n\n" + table(["Host", "Package", "From", "To", "Now", closes], rows)
     elif files.plan and not files.record:
         planned = [
-            (host, f"{package.name}:{package.architecture}", package.from_version or "new", package.to_version)
+            (
+                host,
+                f"{package.name}:{package.architecture}",
+                package.from_version or "new",
+                package.to_version or "goes",
+            )
             for host, actions in sorted(files.plan.actions.hosts.items())
             for package in actions.packages
         ]
@@ -125,11 +131,14 @@ def _changed(files: ChangeFiles) -> Iterator[str]:
 
 def _package_row(host: str, package: PackageResult) -> list[object]:
     name, state = f"{package.name}:{package.architecture}", words.PACKAGE[package.state]
-    return [host, name, package.from_version or "new", package.to_version, state, ", ".join(package.advisories)]
-
-
-def _came(package: PackageResult) -> bool:
-    return package.state.startswith("installed")
+    return [
+        host,
+        name,
+        package.from_version or "new",
+        package.to_version or "goes",
+        state,
+        ", ".join(package.advisories),
+    ]
 
 
 def _waves(files: ChangeFiles) -> Iterator[str]:

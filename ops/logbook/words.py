@@ -25,6 +25,7 @@ HOST = {
 }
 PACKAGE = {
     "installed": "installed",
+    "removed": "removed",
     "installed-pending-restart": "installed, services still run the old one",
     "installed-pending-reboot": "installed, takes effect after a reboot",
     "missing": "missing",

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ops.logbook.model import ConfigurationFile, Model, Named, PackageChange, Source, Space
+from ops.logbook.model import ConfigurationFile, Model, Named, PackageChange, Secured, Source, Space
 
 
 class Archives(Model):
@@ -21,6 +21,7 @@ class Archives(Model):
     restarts: dict[str, tuple[str, ...]]
     reboots: tuple[str, ...]
     space: tuple[Space, ...]
+    secured: tuple[Secured, ...] = ()
     stage_seconds: int
 
 

@@ -49,6 +49,7 @@ def observe(
             "configuration_files": archives.configuration_files,
             "restarts": archives.restarts,
             "reboots": archives.reboots,
+            "secured": archives.secured,
             "stage_seconds": archives.stage_seconds,
         }
         if archives

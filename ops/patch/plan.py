@@ -37,7 +37,7 @@ def make_plan(
     }
     pending = [name for name in inventory.hosts if name in facts and observations[name].verdict == "pending"]
     actions = Actions(
-        kind="patch",
+        kind=request.kind,
         selection=selection,
         waves=waves(inventory, pending, missed_before),
         hosts={name: _host_actions(inventory, name, facts[name]) for name in pending},
@@ -87,7 +87,7 @@ def difference(old: Plan, new: Plan) -> list[str]:
 
 def _rows(plan: Plan) -> dict[tuple[str, str], str]:
     return {
-        (host, f"{package.name}:{package.architecture}"): package.to_version
+        (host, f"{package.name}:{package.architecture}"): package.to_version or "goes"
         for host, actions in plan.actions.hosts.items()
         for package in actions.packages
     }

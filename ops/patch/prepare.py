@@ -33,9 +33,15 @@ def prepare(
         Refused: another change holds one of the hosts.
     """
     chosen = session.inventory.select(request.limit)
+    taken_back = session.logbook.read(request.reverts).plan if request.reverts else None
+    back = way_back(taken_back) if taken_back else {}
+    if request.reverts:
+        chosen = tuple(host for host in chosen if host in back)
     spool = session.spools / f"{request.id}-plan"
     wanted = selection or session.inventory.policy.selection
     variables: dict[str, Any] = {"plan_hosts": list(chosen), "patch_stage": stage, "patch_selection": wanted}
+    if request.reverts:
+        variables["patch_way_back"] = back
     try:
         events = Playbook("patch_plan.yml", session.inventory.path, spool, variables).run(report)
     finally:
@@ -44,6 +50,25 @@ def prepare(
     refuse_locked(facts)
     missed, held_since = looked_back(session, facts)
     return make_plan(request, session.inventory, wanted, facts, silent, missed, held_since)
+
+
+def way_back(plan: Plan) -> dict[str, list[dict[str, Any]]]:
+    """Return by host what *plan* has done to packages, and the hash of the file of each version that it replaced."""
+    done: dict[str, list[dict[str, Any]]] = {}
+    for host, actions in plan.actions.hosts.items():
+        secured = {(one.name, one.architecture): one.sha256 for one in plan.observations[host].secured}
+        done[host] = [
+            {
+                "name": package.name,
+                "architecture": package.architecture,
+                "from_version": package.from_version,
+                "to_version": package.to_version,
+                "sha256": secured.get((package.name, package.architecture), ""),
+                "advisories": plan.observations[host].advisories.get(package.name, ()),
+            }
+            for package in actions.packages
+        ]
+    return done
 
 
 def answers(chosen: Iterable[str], events: Iterable[Event]) -> tuple[dict[str, HostFacts], dict[str, str]]:
@@ -88,7 +113,7 @@ def looked_back(
     for files in session.logbook.newest_first():
         if missed is not None and not asked:
             break
-        if files.plan is None or files.plan.request.kind != "patch":
+        if files.plan is None or files.plan.request.kind not in ("patch", "revert"):
             continue
         if missed is None and files.record:
             missed = not_reached(files.plan, files.record)

@@ -10,7 +10,7 @@ from ops.change.record import record_of
 from ops.change.record import refusal as refusal_record
 from ops.change.session import Session
 from ops.errors import BadInput, Failed, Refused, Waiting
-from ops.logbook.model import Approval, Category, Plan, Record, Request, Selection
+from ops.logbook.model import Approval, Category, Kind, Plan, Record, Request, Selection
 from ops.logbook.repository import ChangeFiles, change_folder
 from ops.patch import apply, outcome, show
 from ops.patch.plan import difference
@@ -68,6 +68,55 @@ def fresh(session: Session, wish: Wish) -> None:
     if not plan.actions.hosts:
         conclude_empty(plan)
         return
+    decide(session, plan, wish)
+
+
+def revert(session: Session, identifier: str, wish: Wish) -> None:
+    """Return the hosts to exactly the package versions from before the change *identifier*, as a change of its own.
+
+    Raises:
+        BadInput: there is no such change, or it did nothing to packages.
+        Refused: a freeze, a lock; or a change is under way.
+        Waiting: the question or an approval is not answered.
+        Failed: a host cannot go back, failed, or a gate closed.
+    """
+    with change.alone(session):
+        refuse_begun(session)
+        files = session.logbook.read(identifier)
+        if files.plan is None or files.record is None or not files.plan.actions.hosts:
+            raise BadInput(f"change {identifier} has not ended, or changed no package", left="nothing was touched")
+        request = requested(session, wish, identifier)
+        refuse_frozen(session, request)
+        plan = planned(session, request, wish)
+        if plan.actions.hosts:
+            decide(session, plan, wish)
+        elif plan.excluded:
+            raise Failed(
+                "; ".join(f"{host}: {reason}" for host, reason in plan.excluded.items()),
+                left="nothing was changed",
+                next_step="take back what came later first, or bring the older version by hand",
+            )
+        else:
+            terminal.say(
+                f"Nothing of {identifier} is left to be taken back: the hosts have the versions from before it."
+            )
+
+
+def refuse_begun(session: Session) -> None:
+    """Raise ``Refused`` where a change has begun and not ended."""
+    for files in session.logbook.open_changes():
+        if files.starts:
+            raise Refused(
+                f"change {files.id} is under way", left="nothing was touched", next_step="end it first: invoke patch"
+            )
+
+
+def decide(session: Session, plan: Plan, wish: Wish) -> None:
+    """Have *plan* approved as the policy wants, and apply it, or file it for another operator's approval.
+
+    Raises:
+        Waiting: the question or the approval is not answered.
+    """
     rule = session.inventory.policy.approval[wish.category]
     if rule == "operator":
         file_request(session, plan)
@@ -79,10 +128,13 @@ def fresh(session: Session, wish: Wish) -> None:
     execute(session, plan, 1)
 
 
-def requested(session: Session, wish: Wish) -> Request:
-    """Return the request that *wish* makes, as of now."""
-    words = {"limit": wish.limit, "ticket": wish.ticket}
-    return make_request("patch", wish.category, wish.reason, session.operator, session.inventory, **words)
+def requested(session: Session, wish: Wish, reverts: str | None = None) -> Request:
+    """Return the request that *wish* makes, as of now; *reverts* is the change that it takes back."""
+    kind: Kind = "revert" if reverts else "patch"
+    return make_request(
+        kind, wish.category, wish.reason, session.operator, session.inventory,
+        limit=wish.limit, ticket=wish.ticket, reverts=reverts,
+    )  # fmt: skip
 
 
 def refuse_frozen(session: Session, request: Request, what: str = "") -> None:
@@ -103,9 +155,8 @@ def planned(session: Session, request: Request, wish: Wish) -> Plan:
 def ask_hosts(session: Session, request: Request, selection: Selection | None, stage: bool) -> Plan:
     """Return the plan for *request*, with progress while the hosts answer."""
     hosts = session.inventory.select(request.limit)
-    with Progress(
-        f"Planning on {len(hosts)} hosts{' and bringing the packages to them' * stage}", len(hosts)
-    ) as progress:
+    bringing = " and bringing the packages to them" * (stage and not request.reverts)
+    with Progress(f"Planning on {len(hosts)} hosts{bringing}", len(hosts)) as progress:
         return prepare(session, request, selection, stage, progress.plan_event)
 
 
@@ -113,7 +164,7 @@ def display(plan: Plan) -> None:
     """Show a plan: the state of each host, and each package change."""
     terminal.table("Hosts", show.STATE_COLUMNS, show.state_rows(plan))
     if plan.actions.hosts:
-        terminal.table("Plan", show.PLAN_COLUMNS, show.plan_rows(plan))
+        terminal.table("Plan", show.plan_columns(plan), show.plan_rows(plan))
         terminal.say(show.headline(plan))
 
 

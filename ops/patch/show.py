@@ -7,7 +7,7 @@ from ops.logbook.model import HostResult, Observations, PackageChange, Plan, Rec
 from ops.patch.outcome import held
 from ops.patch.plan import package_count
 
-PLAN_COLUMNS = ("host", "package", "from", "to", "source", "size", "renews", "closes")
+PLAN_COLUMNS = ("host", "package", "from", "to", "source", "size", "renews")
 STATE_COLUMNS = ("host", "state", "lists", "sources", "notes")
 RESULT_COLUMNS = ("host", "result", "packages", "restarted", "reason")
 
@@ -27,6 +27,11 @@ def age(seconds: int | None) -> str:
     return f"{seconds} s"
 
 
+def plan_columns(plan: Plan) -> tuple[str, ...]:
+    """Return the columns of `plan_rows`: what a patch closes, a revert opens again."""
+    return *PLAN_COLUMNS, "opens again" if plan.actions.kind == "revert" else "closes"
+
+
 def plan_rows(plan: Plan) -> list[tuple[str, ...]]:
     """Return one row per host and package, in the order of the waves."""
     hosts = [host for wave in plan.actions.waves for host in wave]
@@ -42,7 +47,7 @@ def _package_row(plan: Plan, host: str, package: PackageChange) -> tuple[str, ..
         host,
         package.name,
         package.from_version or "new",
-        package.to_version,
+        package.to_version or "goes",
         source,
         size(package.size_bytes),
         few(renews),
@@ -84,6 +89,9 @@ def notes(seen: Observations) -> list[str]:
         found.append(
             f"{file.path} differs locally and stays{', the package brings a new one' * file.package_brings_new}"
         )
+    lost = [one for one in seen.secured if one.way == "none"]
+    if lost:
+        found.append(f"no way back for {few([one.name for one in lost])} ({lost[0].detail})")
     return found + [f"a reboot is needed for {few(seen.reboots)}, by rule"] * bool(seen.reboots)
 
 
@@ -116,21 +124,23 @@ def result_rows(record: Record) -> list[tuple[str, ...]]:
 
 def result_row(host: str, result: HostResult) -> tuple[str, ...]:
     """Return the row of one host."""
-    done = sum(package.state.startswith("installed") for package in result.packages)
+    done = sum(package.came for package in result.packages)
     restarted = ", ".join(name.removesuffix(".service") for name in result.restarted)
     return host, result.state, f"{done} of {len(result.packages)}", restarted, result.reason
 
 
 def closed_advisories(record: Record) -> list[str]:
-    """Return the advisory and CVE ids that the change closed on at least one host."""
-    done = (package for result in record.hosts.values() for package in result.packages if package.state == "installed")
+    """Return the advisory and CVE ids that the change closed on at least one host, or opened again if it was a revert."""
+    states = ("installed", "removed")
+    done = (package for result in record.hosts.values() for package in result.packages if package.state in states)
     return sorted({number for package in done for number in package.advisories})
 
 
 def summary(record: Record, page: str, off_host: str) -> list[str]:
     """Return the closing lines: what was closed, what is open, where the record is, how long it took."""
     ids = closed_advisories(record)
-    lines = [f"Closed {len(ids)} advisories and CVEs{': ' + ', '.join(ids[:8]) if ids else ''}{' …' * (len(ids) > 8)}"]
+    did = "Opened again" if record.kind == "revert" else "Closed"
+    lines = [f"{did} {len(ids)} advisories and CVEs{': ' + ', '.join(ids[:8]) if ids else ''}{' …' * (len(ids) > 8)}"]
     lines += [f"Open: {line}" for line in record.follow_up] or ["Open: nothing"]
     if record.approval_owed_until:
         lines.append(

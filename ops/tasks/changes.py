@@ -21,7 +21,7 @@ COLUMNS = ("id", "kind", "outcome", "operator", "hosts", "packages", "reason")
     help={
         "host": "only changes that touched this host",
         "package": "only changes of this package",
-        "cve": "only changes that closed this CVE or advisory",
+        "cve": "only changes that closed this CVE or advisory, or opened it again",
         "since": "only changes since this day, e.g. 2026-11-01",
         "json": "print the records as JSON",
         "inventory": INVENTORY,
@@ -81,6 +81,8 @@ def show_change(c: Context, change: str, json: bool = False, inventory: str = "i
             terminal.data(files.model_dump(mode="json"))
         else:
             terminal.say(look.page(files))
+            for line in look.later(session, change):
+                terminal.say(line)
 
 
 @command(help={"inventory": "the inventory's folder; by default all that playbooks were run on by hand"})

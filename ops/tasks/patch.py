@@ -149,6 +149,38 @@ def unlock(c: Context, host: str, reason: str = "", inventory: str = "inventory/
 
 
 @command(
+    positional=["change"],
+    help={
+        "change": "id of the patch that is taken back, e.g. 2026-11-25-2300-k7xq",
+        "limit": LIMIT,
+        "category": "standard, normal or emergency",
+        "reason": REASON,
+        "ticket": "number of the ticket it belongs to",
+        "yes": "answer the question with the number of hosts",
+        "inventory": INVENTORY,
+    },
+)
+def revert(
+    c: Context,
+    change: str,
+    limit: str = "",
+    category: str = "standard",
+    reason: str = "",
+    ticket: str = "",
+    yes: bool = False,
+    inventory: str = "inventory/lab",
+) -> None:
+    """Return the hosts to exactly the package versions from before a patch: plan, question, waves, gates, record.
+
+    Advisories that the patch closed are open again. Where a package does not go back, the plan says so.
+
+    Example: invoke patch.revert 2026-11-25-2300-k7xq --reason "logins fail since"
+    """
+    with at_work(Path(inventory), hosts=True) as session:
+        procedure.revert(session, change, wish(limit, False, category, required(reason), ticket=ticket, yes=yes))
+
+
+@command(
     help={
         "limit": LIMIT,
         "reason": REASON,
@@ -182,5 +214,5 @@ def required(value: str, name: str = "reason") -> str:
     return value
 
 
-namespace = Collection("patch", plan, approve, reject, close, unlock, repair)
+namespace = Collection("patch", plan, approve, reject, close, unlock, repair, revert)
 namespace.add_task(patch, name="patch", default=True)

@@ -33,6 +33,16 @@ options:
     description: How long to wait for another program that holds the package lists, in seconds.
     type: int
     default: 60
+  way_back:
+    description:
+      - Instead of updates, tell how these changes of packages would be taken back. No archive is asked.
+      - Each has name, architecture, from_version, to_version, advisories, and sha256 of the file that was secured.
+    type: list
+    elements: dict
+  refuses:
+    description: Shell patterns of packages that do not go back, with the reason.
+    type: dict
+    default: {}
 author: Bordbuch
 """
 
@@ -93,12 +103,9 @@ def ask_archives(parameters: dict[str, Any]) -> dict[str, Any]:
     marked = resolver.marked()
     rows = resolver.changes(marked)
     growth, largest, to_download = resolver.growth(marked)
-    began = time.monotonic()
-    missing = staged.download(resolver, rows, parameters["lock_seconds"]) if parameters["stage"] and rows else []
-    seconds = time.monotonic() - began
+    brought = bring(resolver, marked, rows, parameters["lock_seconds"]) if parameters["stage"] else left_out(rows)
     names = [(str(row["name"]), str(row["architecture"])) for row in rows]
     restarts = effects.services_of_packages(names)
-    kernel = effects.brings_kernel(name for name, _architecture in names)
     return {
         "sources": refresh.sources(listener, complaint),
         "lists_epoch": refreshed,
@@ -110,17 +117,45 @@ def ask_archives(parameters: dict[str, Any]) -> dict[str, Any]:
             if resolve.is_held(package)
         ],
         "other_updates": pending - len(candidates),
-        "staging": parameters["stage"],
-        "not_staged": missing if parameters["stage"] else [str(row["file"]) for row in rows],
-        "advisories": staged.advisories(rows, resolver.source_versions(marked))
-        if parameters["stage"] and not missing
-        else {},
         "configuration_files": staged.changed_configuration(rows),
         "restarts": restarts,
         "reboots": effects.only_by_reboot((name for name, _architecture in names), restarts),
-        "space": effects.room(growth, largest, to_download, kernel),
+        "space": effects.room(
+            growth, largest, to_download, effects.brings_kernel(name for name, _architecture in names)
+        ),
+        **brought,
+    }
+
+
+def bring(resolver: Any, marked: list[Any], rows: list[dict[str, Any]], lock_seconds: int) -> dict[str, Any]:
+    """Bring the package files of *rows* into the cache, put aside what they replace, and return what came of it."""
+    from ansible.module_utils.bordbuch import staged, way_back
+
+    began = time.monotonic()
+    missing = staged.download(resolver, rows, lock_seconds) if rows else []
+    come = rows if not missing else []
+    secured = way_back.secure(come, resolver, lock_seconds)
+    seconds = time.monotonic() - began
+    return {
+        "staging": True,
+        "not_staged": missing,
+        "secured": secured,
+        "advisories": staged.advisories(come, resolver.source_versions(marked)),
         "stage_seconds": round(seconds),
     }
+
+
+def left_out(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return what `bring` would, where nothing is to be brought."""
+    missing = [str(row["file"]) for row in rows]
+    return {"staging": False, "not_staged": missing, "secured": [], "advisories": {}, "stage_seconds": 0}
+
+
+def ask_store(parameters: dict[str, Any]) -> dict[str, Any]:
+    """Return how changes would be taken back, in the form of `ask_archives`."""
+    from ansible.module_utils.bordbuch import way_back
+
+    return way_back.facts(parameters["way_back"], parameters["refuses"], parameters["lock_seconds"])
 
 
 def _os_release() -> dict[str, str]:
@@ -138,12 +173,16 @@ def main() -> None:
             "stage": {"type": "bool", "default": True},
             "controller_epoch": {"type": "float", "required": True},
             "lock_seconds": {"type": "int", "default": 60},
+            "way_back": {"type": "list", "elements": "dict"},
+            "refuses": {"type": "dict", "default": {}},
         },
         supports_check_mode=True,
     )
     facts = observe(module.params)
     try:
-        facts["archives"] = ask_archives(module.params)
+        facts["archives"] = (
+            ask_archives(module.params) if module.params["way_back"] is None else ask_store(module.params)
+        )
     except Exception as error:  # whatever it was, the host is unknown, with this reason, and the other hosts go on
         facts["archives"] = None
         facts["obstacle"] = {"kind": type(error).__name__, "detail": str(error)[:500]}

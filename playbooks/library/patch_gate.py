@@ -131,6 +131,8 @@ def package_states(
         pending = used if unit.NOT_KNOWN in still_old else [service for service in used if service in still_old]
         if job.present(known, key) != row["to_version"]:
             states[key] = "failed"
+        elif row["to_version"] is None:
+            states[key] = "removed"
         elif effects.only_by_reboot([name], {name: pending}) and (kernel_pending or pending):
             states[key] = "installed-pending-reboot"
         else:

@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.bordbuch import job, lock, refresh, state
+from ansible.module_utils.bordbuch import job, lock, refresh, state, way_back
 
 DOCUMENTATION = r"""
 module: patch_start
@@ -55,6 +55,10 @@ options:
     description: How long to wait for another program that does package work, in seconds.
     type: int
     default: 300
+  keep_days:
+    description: How long the package files of replaced versions are kept for the way back, in days.
+    type: int
+    default: 30
 author: Bordbuch
 """
 
@@ -101,8 +105,9 @@ def attempt(change: str, parameters: dict[str, Any]) -> list[str]:
     except refresh.Busy as busy:
         return [f"busy: {busy}"]
     known = state.packages()
-    reasons = job.objections(change, parameters["packages"], known)
+    reasons = job.objections(job.folder(change), parameters["packages"], known)
     if not reasons:
+        way_back.keep(parameters["packages"], parameters["keep_days"])
         job.remember(change, parameters["packages"], known, parameters["same"])
         options = {key: parameters[key] for key in ("restart", "restart_except", "lock_seconds")}
         job.launch(change, parameters["packages"], options)
@@ -122,6 +127,7 @@ def main() -> None:
             "restart_except": {"type": "list", "elements": "str", "default": []},
             "same": {"type": "list", "elements": "dict", "default": []},
             "lock_seconds": {"type": "int", "default": 300},
+            "keep_days": {"type": "int", "default": 30},
         },
         supports_check_mode=True,
     )

@@ -42,6 +42,13 @@ def until(site: Deployed, host: str, script: str, seconds: float = 90) -> None:
         time.sleep(1)
 
 
+def says(site: Deployed, command: str, words: str, seconds: float = 60) -> None:
+    """Wait until ``invoke COMMAND`` says *words*."""
+    end = time.monotonic() + seconds
+    while words not in (said := site.invoke(command)):
+        assert time.monotonic() < end, f"not within {seconds:.0f} s: {words!r} in {said}"
+
+
 def page_answers(site: Deployed) -> None:
     """Wait until the page that asks the database comes through proxy and TLS."""
     until(site, "app1", f'python3 -c "{PAGE}"')
@@ -62,14 +69,10 @@ def full_disk(site: Deployed) -> Iterator[None]:
 def test_a_full_disk_ends_the_database_and_it_comes_back_with_room_and_loses_nothing(site: Deployed) -> None:
     site.run_on("db1", f"{ASK} -c 'CREATE TABLE kept AS SELECT 4711 AS figure'")
     with full_disk(site):
-        for _ in range(8):  # each takes a file of 16 MiB for the log of writes
-            site.lab.run_on(
-                "db1",
-                ["sh", "-c", f"{ASK} -c 'CREATE TABLE more (); SELECT pg_switch_wal(); DROP TABLE more'"],
-                check=False,
-            )
+        # Each takes a file of 16 MiB for the log of writes, as long as none is left from before.
+        until(site, "db1", f"! {ASK} -c 'CREATE TABLE more (); SELECT pg_switch_wal(); DROP TABLE more'")
         until(site, "db1", f"! {ASK} -c 'SELECT 1'", 30)
-        assert "Database on db1: down" in site.invoke("status")
+        says(site, "status", "Database on db1: down")
         site.lab.drain("db1", DATA)
         until(site, "db1", f"{ASK} -c 'SELECT 1'")
         assert site.run_on("db1", f"{ASK} -c 'TABLE kept'") == "4711"
@@ -89,7 +92,7 @@ def test_where_no_connection_is_left_pages_go_on_and_the_administrator_gets_in(s
         assert "remaining connection slots are reserved" in refused or "too many" in refused
         page_answers(site)
         assert site.run_on("db1", f"{ASK} -c 'SELECT 1'") == "1"
-        assert "Database on db1: up" in site.invoke("status")
+        says(site, "status", "Database on db1: up")
     finally:
         site.run_on("app1", f"systemctl stop {' '.join(takers)} 2>/dev/null || true")
     until(site, "app1", ASK_AS_APPLICATION, 30)  # the server notices that those who took them are gone

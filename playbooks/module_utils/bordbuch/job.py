@@ -12,7 +12,7 @@ from ansible.module_utils.bordbuch import effects, health, lock, state, unit
 from ansible.module_utils.bordbuch.staged import ARCHIVES, wrong_files
 
 _INST = re.compile(r"^Inst (?P<name>[^\s:]+)\S* (?:\[[^\]]+\] )?\((?P<version>\S+) .*?\[(?P<arch>\w+)\]\)", re.M)
-_REMOVE = re.compile(r"^Remv (\S+)", re.M)
+_REMOVE = re.compile(r"^(?:Remv|Purg) ([^\s:]+)", re.M)
 
 
 def folder(change: str) -> Path:
@@ -78,16 +78,21 @@ def present(known: dict[str, dict[str, str]], key: str) -> str | None:
     return package["version"] if package and package["status"][1:] == "i " else None
 
 
-def simulated(change: str, rows: list[dict[str, Any]]) -> list[str]:
-    """Return how apt, asked now, would do another thing with the approved files than was approved; empty if it would not."""
-    command = unit.apt_command(paths(rows), 30, unit.empty_lists(folder(change)), simulate=True)
+def simulated(place: Path, rows: list[dict[str, Any]]) -> list[str]:
+    """Return how apt, asked now, would do another thing with the approved files than was approved; empty if it would not.
+
+    *place* is a folder that may hold an empty one.
+    """
+    command = unit.apt_command(paths(rows), going(rows), 30, unit.empty_lists(place), simulate=True)
     answer = state.run(command, 120)
     if answer.returncode:
         return [f"apt refuses: {' '.join(answer.stderr.split())[-300:]}"]
     would = {(match["name"], match["arch"], match["version"]) for match in _INST.finditer(answer.stdout)}
-    approved = {(row["name"], row["architecture"], row["to_version"]) for row in rows}
+    approved = {(row["name"], row["architecture"], row["to_version"]) for row in rows if row["to_version"]}
+    removed, agreed = set(_REMOVE.findall(answer.stdout)), {row["name"] for row in rows if not row["to_version"]}
     return (
-        [f"apt would remove {name}" for name in _REMOVE.findall(answer.stdout)]
+        [f"apt would remove {name}" for name in sorted(removed - agreed)]
+        + [f"apt would not remove {name}" for name in sorted(agreed - removed)]
         + [f"apt would also install {name} {version}" for name, _arch, version in sorted(would - approved)]
         + [f"apt would not install {name} {version}" for name, _arch, version in sorted(approved - would)]
     )
@@ -95,11 +100,16 @@ def simulated(change: str, rows: list[dict[str, Any]]) -> list[str]:
 
 def paths(rows: list[dict[str, Any]]) -> list[str]:
     """Return the files in the cache that *rows* name."""
-    return [str(ARCHIVES / str(row["file"])) for row in rows]
+    return [str(ARCHIVES / str(row["file"])) for row in rows if row["to_version"]]
 
 
-def planned(rows: list[dict[str, Any]]) -> dict[str, str]:
-    """Return ``name:arch`` → version that *rows* bring."""
+def going(rows: list[dict[str, Any]]) -> list[str]:
+    """Return the ``name:arch`` of what *rows* take away."""
+    return [f"{row['name']}:{row['architecture']}" for row in rows if not row["to_version"]]
+
+
+def planned(rows: list[dict[str, Any]]) -> dict[str, str | None]:
+    """Return ``name:arch`` → version that *rows* bring, None where it goes."""
     return {f"{row['name']}:{row['architecture']}": row["to_version"] for row in rows}
 
 
@@ -109,13 +119,14 @@ def after_failure(change: str) -> dict[str, str]:
     states = {}
     for key, version in wanted.items():  # type: ignore[attr-defined]  # a mapping
         whole = present(known, key)
-        states[key] = "installed" if whole == version else "missing" if whole or key not in known else "failed"
+        come = "installed" if version else "removed"
+        states[key] = come if whole == version else "missing" if whole or key not in known else "failed"
     return states
 
 
-def objections(change: str, rows: list[dict[str, Any]], known: dict[str, dict[str, str]]) -> list[str]:
+def objections(place: Path, rows: list[dict[str, Any]], known: dict[str, dict[str, str]]) -> list[str]:
     """Return why *rows* must not be applied to this host as it is now; the cheap questions first."""
-    return differences(rows, known) or wrong_files(rows) or simulated(change, rows)
+    return differences(rows, known) or wrong_files(rows) or simulated(place, rows)
 
 
 def remember(
@@ -149,7 +160,9 @@ def launch(change: str, rows: list[dict[str, Any]], options: dict[str, Any]) -> 
     program = folder(change) / "unit.py"
     source = sys.modules[unit.__name__].__loader__.get_source(unit.__name__)  # type: ignore[union-attr]  # of the module's archive
     program.write_text(source)
-    state.write_durably(folder(change) / "job.json", {"paths": paths(rows), "planned": planned(rows), **options})
+    state.write_durably(
+        folder(change) / "job.json", {"paths": paths(rows), "going": going(rows), "planned": planned(rows), **options}
+    )
     properties = ["Type=oneshot", *(f"Before={other}" for other in unit.QUIET)]
     answer = state.run(
         [

@@ -37,13 +37,14 @@ ENVIRONMENT = {
 }
 
 
-def apt_command(paths: list[str], lock_seconds: int, lists: Path, *, simulate: bool) -> list[str]:
-    """Return the command that installs exactly the package files *paths*: no removal, no download, local files kept.
+def apt_command(paths: list[str], going: list[str], lock_seconds: int, lists: Path, *, simulate: bool) -> list[str]:
+    """Return the command that installs exactly the package files *paths*: no other removal, no download, local files kept.
 
     apt is given no package lists, so that it can take nothing but these files; it is also ten times as fast that way.
 
     Args:
-        paths: package files in apt's cache.
+        paths: package files in apt's cache, of a newer or of an older version.
+        going: what is taken away with its configuration, ``name:arch``; what a change had brought, when it is reverted.
         lists: a folder without lists.
         lock_seconds: how long apt waits for dpkg's lock.
         simulate: only say what would be done.
@@ -57,8 +58,10 @@ def apt_command(paths: list[str], lock_seconds: int, lists: Path, *, simulate: b
         "Dir::Cache::pkgcache=",
         "Dir::Cache::srcpkgcache=",
     ]
-    flags = ["-q", "-y", "--no-remove", "--no-download", "--mark-auto", *(["--simulate"] if simulate else [])]
-    return ["apt-get", *flags, *(word for option in options for word in ("-o", option)), "install", *paths]
+    flags = ["-q", "-y", "--no-download", "--mark-auto", "--allow-downgrades", "--purge" if going else "--no-remove"]
+    flags += ["--simulate"] if simulate else []
+    words = (word for option in options for word in ("-o", option))
+    return ["apt-get", *flags, *words, "install", *paths, *(f"{name}-" for name in going)]
 
 
 def main(folder: Path) -> None:
@@ -82,7 +85,8 @@ def install(job: dict[str, list[str]], folder: Path) -> dict[str, object]:
     """
     before = packaged_configuration()
     log, lists = folder / "apt.log", empty_lists(folder)
-    command = apt_command(job["paths"], int(job["lock_seconds"]), lists, simulate=False)  # type: ignore[arg-type]  # a number
+    seconds = int(job["lock_seconds"])  # type: ignore[call-overload]  # a number
+    command = apt_command(job["paths"], job["going"], seconds, lists, simulate=False)
     with os.fdopen(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "w") as output:
         done = subprocess.run(
             command, stdout=output, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, env=ENVIRONMENT, check=False
