@@ -131,10 +131,8 @@ def decide(session: Session, plan: Plan, wish: Wish) -> None:
 def requested(session: Session, wish: Wish, reverts: str | None = None) -> Request:
     """Return the request that *wish* makes, as of now; *reverts* is the change that it takes back."""
     kind: Kind = "revert" if reverts else "patch"
-    return make_request(
-        kind, wish.category, wish.reason, session.operator, session.inventory,
-        limit=wish.limit, ticket=wish.ticket, reverts=reverts,
-    )  # fmt: skip
+    where = {"limit": wish.limit, "ticket": wish.ticket}
+    return make_request(kind, wish.category, wish.reason, session.operator, session.inventory, reverts=reverts, **where)
 
 
 def refuse_frozen(session: Session, request: Request, what: str = "") -> None:

@@ -11,6 +11,8 @@ from tests.site.conftest import Deployed
 
 pytestmark = pytest.mark.timeout(1800)  # the first one waits until the site is deployed
 
+LISTS = "base : Refresh package lists that are missing or older than a day"
+
 
 @pytest.fixture(scope="session")
 def password() -> str:
@@ -31,6 +33,13 @@ def administrator(site: Deployed, password: str) -> str:
         page.click("text=Register >> nth=-1")
         assert "login" in page.url
     return "first"
+
+
+def test_package_lists_are_refreshed_once_for_each_host(site: Deployed) -> None:
+    first = min(site.lab.state.glob("logbook/changes/*/*/*/events-1.jsonl"))
+    events = [json.loads(line) for line in first.read_text().splitlines()]
+    refreshed = [event["host"] for event in events if event.get("task") == LISTS and event.get("status") == "ok"]
+    assert sorted(refreshed) == ["app1", "backup1", "db1"]
 
 
 def test_chromium_logs_in_through_tls(site: Deployed, administrator: str, password: str) -> None:

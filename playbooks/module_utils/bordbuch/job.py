@@ -12,7 +12,7 @@ from ansible.module_utils.bordbuch import effects, health, lock, state, unit
 from ansible.module_utils.bordbuch.staged import ARCHIVES, wrong_files
 
 _INST = re.compile(r"^Inst (?P<name>[^\s:]+)\S* (?:\[[^\]]+\] )?\((?P<version>\S+) .*?\[(?P<arch>\w+)\]\)", re.M)
-_REMOVE = re.compile(r"^(?:Remv|Purg) ([^\s:]+)", re.M)
+_REMOVE = re.compile(r"^(?:Remv|Purg) (\S+)", re.M)
 
 
 def folder(change: str) -> Path:
@@ -89,7 +89,9 @@ def simulated(place: Path, rows: list[dict[str, Any]]) -> list[str]:
         return [f"apt refuses: {' '.join(answer.stderr.split())[-300:]}"]
     would = {(match["name"], match["arch"], match["version"]) for match in _INST.finditer(answer.stdout)}
     approved = {(row["name"], row["architecture"], row["to_version"]) for row in rows if row["to_version"]}
-    removed, agreed = set(_REMOVE.findall(answer.stdout)), {row["name"] for row in rows if not row["to_version"]}
+    removed = set(_REMOVE.findall(answer.stdout))
+    native = f":{state.native()}"  # apt names the architecture of foreign packages only
+    agreed = {name.removesuffix(":all").removesuffix(native) for name in going(rows)}
     return (
         [f"apt would remove {name}" for name in sorted(removed - agreed)]
         + [f"apt would not remove {name}" for name in sorted(agreed - removed)]

@@ -104,17 +104,22 @@ def leftovers() -> list[str]:
     return sorted(path.name for path in folder.iterdir() if path.name.isdigit()) if folder.is_dir() else []
 
 
+def native() -> str:
+    """Return the architecture of this host, as dpkg names it."""
+    return run(["dpkg", "--print-architecture"]).stdout.strip()
+
+
 def automatic(known: dict[str, dict[str, str]]) -> list[str]:
     """Return the installed ``name:arch`` that apt holds for automatically installed (the rest is manual)."""
     path = Path("/var/lib/apt/extended_states")
     stanzas = path.read_text().split("\n\n") if path.exists() else []
     fields = (dict(line.split(": ", 1) for line in stanza.splitlines() if ": " in line) for stanza in stanzas)
     marked = {f"{field['Package']}:{field['Architecture']}" for field in fields if field.get("Auto-Installed") == "1"}
-    native = run(["dpkg", "--print-architecture"]).stdout.strip()
+    own = native()
     return sorted(
         key
         for key, package in known.items()
-        if package["status"][1] == "i" and {key, f"{package['name']}:{native}"} & marked
+        if package["status"][1] == "i" and {key, f"{package['name']}:{own}"} & marked
     )
 
 

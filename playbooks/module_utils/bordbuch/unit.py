@@ -15,6 +15,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 QUIET = ("apt-daily.service", "apt-daily-upgrade.service")
 """Units that do package work of their own: systemd lets them wait until this one has ended, and nothing is left to be undone."""
@@ -78,15 +79,14 @@ def main(folder: Path) -> None:
         write(folder / "result.json", {**result, "ended": int(time.time())})
 
 
-def install(job: dict[str, list[str]], folder: Path) -> dict[str, object]:
+def install(job: dict[str, Any], folder: Path) -> dict[str, object]:
     """Run apt for *job*, its output in ``apt.log`` of *folder* (mode 0600).
 
     Returns exit code, complaint, and which packaged configuration was left beside a local one.
     """
     before = packaged_configuration()
     log, lists = folder / "apt.log", empty_lists(folder)
-    seconds = int(job["lock_seconds"])  # type: ignore[call-overload]  # a number
-    command = apt_command(job["paths"], job["going"], seconds, lists, simulate=False)
+    command = apt_command(job["paths"], job["going"], job["lock_seconds"], lists, simulate=False)
     with os.fdopen(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "w") as output:
         done = subprocess.run(
             command, stdout=output, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, env=ENVIRONMENT, check=False

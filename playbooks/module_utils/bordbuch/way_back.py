@@ -5,6 +5,8 @@ from __future__ import annotations
 import fnmatch
 import os
 import shutil
+import subprocess
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,8 @@ from ansible.module_utils.bordbuch.resolve import Resolver, best_entry, cache_fi
 from ansible.module_utils.bordbuch.staged import ARCHIVES, changed_configuration, sha256
 
 STORE = Path("/var/lib/bordbuch/packages")
+REPACK_SECONDS = 300
+
 RESERVE_BYTES = 500_000_000
 """Room that is left on the file system of the store: a way back is worth less than a host that runs."""
 
@@ -59,8 +63,7 @@ def _from_cache(row: dict[str, Any]) -> bool:
         try:
             os.link(cached, path)
         except OSError:  # another file system
-            if _room(cached.stat().st_size):
-                _copy(cached, path)
+            _copy(cached, path)
     return path.exists()
 
 
@@ -77,10 +80,10 @@ def _download(rows: list[dict[str, Any]], resolver: Resolver, lock_seconds: floa
     files = []  # they must outlive the fetcher's run
     for row in rows:
         version = _offered(resolver, row)
-        if version is not None and _room(version.size):
-            file, index = best_entry(version)
-            resolver.records.lookup((file, index))
-            uri = resolver.sources.find_index(file).archive_uri(resolver.records.filename)
+        index = resolver.sources.find_index(best_entry(version)[0]) if version else None
+        if index is not None and _room(version.size):
+            resolver.records.lookup(best_entry(version))
+            uri = index.archive_uri(resolver.records.filename)
             path = stored(*_key(row))
             part = ARCHIVES / "partial" / f"before-{path.name}"
             item = apt_pkg.AcquireFile(fetcher, uri, resolver.records.hashes, version.size, destfile=str(part))
@@ -122,20 +125,22 @@ def _repack(row: dict[str, Any], target: Path) -> str:
     size = state.run(["dpkg-query", "-W", "-f", "${Installed-Size}", f"{name}:{architecture}"]).stdout
     if not _room(int(size or 0) * 1024):
         return "no archive has it any more, and there is no room to make it anew"
-    folder = STORE / "making"
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(mode=0o700)
-    done = state.run(["dpkg-repack", "-d-Znone", f"{name}:{architecture}"], 300, cwd=folder)
-    found = list(folder.glob("*.deb"))
-    if done.returncode or len(found) != 1 or not _is(found[0], row):
-        return f"no archive has it any more, and dpkg-repack failed: {' '.join(done.stderr.split())[-200:]}"
-    found[0].replace(target)
-    folder.rmdir()
+    with tempfile.TemporaryDirectory(dir=STORE) as folder:
+        try:
+            done = state.run(["dpkg-repack", "-d-Znone", f"{name}:{architecture}"], REPACK_SECONDS, cwd=folder)
+        except subprocess.TimeoutExpired:
+            return f"no archive has it any more, and dpkg-repack took longer than {REPACK_SECONDS} s"
+        found = list(Path(folder).glob("*.deb"))
+        if done.returncode or len(found) != 1 or not _is(found[0], row):
+            return f"no archive has it any more, and dpkg-repack failed: {' '.join(done.stderr.split())[-200:]}"
+        found[0].replace(target)
     return ""
 
 
 def _copy(source: Path, target: Path) -> None:
-    """Copy a package file: the target is whole or not there, and root's alone, since one made anew has what /etc held."""
+    """Copy a package file if there is room: the target is whole or not there, and root's alone; it may hold what /etc held."""
+    if not _room(source.stat().st_size):
+        return
     part = target.with_name(f"{target.name}.part")
     part.unlink(missing_ok=True)
     with source.open("rb") as old, os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as new:
