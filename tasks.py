@@ -2,12 +2,14 @@
 
 from invoke import Collection
 
-from ops.tasks import changes, lab, package, patch, role
+from ops.tasks import backup, changes, drill, lab, package, patch, role
 from ops.tasks.audit import audit
 from ops.tasks.command import let_usage_errors_exit_2
 from ops.tasks.deploy import deploy, drift
 from ops.tasks.docs import docs
 from ops.tasks.molecule import molecule
+from ops.tasks.rebuild import rebuild
+from ops.tasks.restore import restore
 from ops.tasks.status import status
 from ops.tasks.test import test
 from ops.tasks.upgrade import upgrade
@@ -16,6 +18,23 @@ from ops.tasks.verify import verify
 let_usage_errors_exit_2()
 
 namespace = Collection(
-    audit, changes, deploy, docs, drift, lab, molecule, package, patch, role, status, test, upgrade, verify
+    audit,
+    backup,
+    changes,
+    deploy,
+    docs,
+    drift,
+    drill,
+    lab,
+    molecule,
+    package,
+    patch,
+    rebuild,
+    restore,
+    role,
+    status,
+    test,
+    upgrade,
+    verify,
 )
 namespace.configure({"tasks": {"dedupe": False}})

@@ -66,6 +66,15 @@ def ask_number(question: str, expected: int) -> bool:
     Raises:
         Waiting: there is no terminal to ask on.
     """
+    return ask_word(question, str(expected))
+
+
+def ask_word(question: str, expected: str) -> bool:
+    """Ask *question* and return whether the answer is the word *expected*.
+
+    Raises:
+        Waiting: there is no terminal to ask on.
+    """
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise Waiting(
             "this needs an answer and there is no terminal to ask on",
@@ -74,7 +83,7 @@ def ask_number(question: str, expected: int) -> bool:
         )
     sys.stderr.write(f"{question}: ")
     sys.stderr.flush()
-    return sys.stdin.readline().strip() == str(expected)
+    return sys.stdin.readline().strip() == expected
 
 
 class Progress:

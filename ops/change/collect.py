@@ -5,10 +5,10 @@ import os
 import shlex
 import shutil
 import socket
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from ops.change import run as change
 from ops.change.session import ROOT, Session
@@ -18,6 +18,13 @@ from ops.playbook import PROGRAM, Playbook, read_events, told
 from ops.request import command_line, new_id
 
 BAD = ("failed", "unreachable")
+Ending = Callable[[tuple[Event, ...]], Mapping[str, Any]]
+"""What else the events of a playbook say: fields of its record over those that every playbook has."""
+
+
+def nothing_else(_events: tuple[Event, ...]) -> Mapping[str, Any]:
+    """Return no further fields."""
+    return {}
 
 
 def by_hand_spools() -> Path:
@@ -64,8 +71,10 @@ def _collected(session: Session, spool: Path) -> Record:
     return record
 
 
-def run_playbook(session: Session, name: str, reason: str, limit: str = "", **variables: str) -> tuple[Record, str]:
-    """Run the playbook *name* with *variables* as a change of its own.
+def run_playbook(
+    session: Session, name: str, reason: str, limit: str = "", ending: Ending = nothing_else, **variables: str
+) -> tuple[Record, str]:
+    """Run the playbook *name* with *variables* as a change of its own, whose record *ending* completes.
 
     Returns:
         Its record, and why it failed in the words of the tasks, for the screen only; empty if nothing did.
@@ -83,7 +92,7 @@ def run_playbook(session: Session, name: str, reason: str, limit: str = "", **va
         play = Playbook(name, session.inventory.path, spool, dict(variables), limit, names)
         events = play.run(lambda _event: None)
         said = told(spool)
-        record = _end(session, start, reason, events)
+        record = _end(session, start, reason, events, ending=ending)
         bad = {host: said.get(host) or result.reason for host, result in record.hosts.items() if result.reason}
         return record, "; ".join(f"{host}: {words}" for host, words in bad.items())
 
@@ -100,7 +109,14 @@ def _start(session: Session, identifier: str, began: datetime, command: str) -> 
     )
 
 
-def _end(session: Session, start: Start, reason: str, events: Iterable[Event], requester: str = "") -> Record:
+def _end(
+    session: Session,
+    start: Start,
+    reason: str,
+    events: Iterable[Event],
+    requester: str = "",
+    ending: Ending = nothing_else,
+) -> Record:
     """Record how a run without a plan ended: its events, the state of each host, and its start if that is not there yet.
 
     Whoever records it signs it; *requester* is who ran it, if that was another.
@@ -120,7 +136,7 @@ def _end(session: Session, start: Start, reason: str, events: Iterable[Event], r
         ended=seen[-1].time if seen else start.time,
         command=start.command,
         hosts=host_states(seen),
-    )
+    ).model_copy(update=dict(ending(seen)))
     files = {"start-1.json": file_bytes(start), "events-1.jsonl": events_bytes(seen)}
     there = session.logbook.files(start.id)
     change.finish(session, record, {name: content for name, content in files.items() if name not in there and content})

@@ -57,6 +57,12 @@ def undecided(files: ChangeFiles, identifier: str) -> Plan:
     return files.plan
 
 
+def verb_of(session: Session, identifier: str) -> str:
+    """Return the command that carries out the plan of a change."""
+    plan = session.logbook.read(identifier).plan
+    return "restore" if plan and plan.request.kind == "restore" else "patch"
+
+
 Results = Callable[[Plan, Iterable[Event]], dict[str, HostResult]]
 
 

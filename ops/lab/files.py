@@ -61,6 +61,11 @@ class Files:
         """Return the folder of one host: overlay, link to its image, console."""
         return self.state / "hosts" / name
 
+    @property
+    def outside(self) -> Path:
+        """What outlives the disks of hosts, by host."""
+        return self.state / "outside"
+
     def read(self) -> dict[str, Guest]:
         """Return the hosts the lab remembers, in the order of their addresses."""
         if not self.memory.exists():

@@ -101,6 +101,8 @@ class Lab:
     def reset(self, names: Iterable[str] | None = None) -> None:
         """Give the hosts *names* (None: all) a fresh disk and new host keys, and wait for them; the others go on.
 
+        What lies outside of the disks (``/srv/second`` of a backup host) goes only if no names are given.
+
         Raises:
             BadInput: a name is none of the lab's, or the lab is down.
         """
@@ -108,7 +110,7 @@ class Lab:
         if not chosen:
             raise BadInput("there is no host to reset", next_step="invoke lab.up")
         remote.close_connections(self.files.control, "stop")
-        privileged.call(self.state, "reset", images=str(image.folder()), names=chosen)
+        privileged.call(self.state, "reset", images=str(image.folder()), names=chosen, outside=names is None)
         self.wait(chosen)
 
     def wait(self, names: Iterable[str], limit: float = 90) -> None:

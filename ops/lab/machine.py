@@ -21,6 +21,9 @@ from ops.lab.packages import ensure_packages
 
 _BOOT = Path(__file__).with_name("boot.sh")
 _PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
+OUTSIDE = "backup"
+"""Hosts whose name begins with this have a second place, which outlives their disk."""
+
 KEEPER = "_keeper"
 """The control group of the process that ends the lab with its owner; no host name begins like that."""
 
@@ -48,8 +51,13 @@ class Machine:
             guests = self._remember(known, hosts)
             self._boot([guests[name] for name in hosts if not self._runs(name)], paths)
 
-    def reset(self, images: Path, names: Sequence[str]) -> None:
+    def reset(self, images: Path, names: Sequence[str], outside: bool) -> None:
         """End the hosts *names* and start them again from their image, with new host keys; the others go on.
+
+        Args:
+            images: where images are kept.
+            names: of the hosts.
+            outside: whether what is outside of their disks goes, too.
 
         Raises:
             BadInput: a name is none of the lab's.
@@ -57,6 +65,8 @@ class Machine:
         with self._alone():
             guests = self._known(names)
             rubbish = [self._discard(guest) for guest in guests]
+            if outside:
+                shutil.rmtree(self.files.outside, ignore_errors=True)
             paths = _images(images, {guest.release for guest in guests}, self.files.read_mirror())
             self._boot(guests, paths)
         for path in rubbish:
@@ -128,10 +138,19 @@ class Machine:
             self._unplug(guest)
             if not self.files.host(guest.name).exists():
                 make_overlay(self.files.host(guest.name), images[guest.release], guest, around)
+            self._link_outside(guest)
             self._write_hosts(guest, everyone)
         self.files.write_ssh(everyone)
         with ThreadPoolExecutor() as pool:
             list(pool.map(self._launch, guests))
+
+    def _link_outside(self, guest: Guest) -> None:
+        link = self.files.host(guest.name) / "outside"
+        if guest.name.startswith(OUTSIDE):
+            for part in ("lower", "upper", "work", "root"):
+                (self.files.outside / guest.name / part).mkdir(parents=True, exist_ok=True)
+            if not link.is_symlink():
+                link.symlink_to(self.files.outside / guest.name)
 
     def _write_hosts(self, guest: Guest, everyone: Mapping[str, Guest]) -> None:
         """Name all hosts to a host that is off; one that runs is told over SSH."""
@@ -184,6 +203,7 @@ class Machine:
 
     def _forget(self) -> None:
         shutil.rmtree(self.files.state / "hosts", ignore_errors=True)
+        shutil.rmtree(self.files.outside, ignore_errors=True)
         for path in (self.files.memory, self.files.mirror, self.files.ssh_config, self.files.known_hosts):
             path.unlink(missing_ok=True)
 

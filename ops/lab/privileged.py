@@ -27,7 +27,7 @@ def _start(machine: Machine, given: Mapping[str, Any]) -> None:
 _VERBS: dict[str, Callable[[Machine, Mapping[str, Any]], None]] = {
     "start": _start,
     "stop": lambda machine, _: machine.stop(),
-    "reset": lambda machine, given: machine.reset(Path(given["images"]), given["names"]),
+    "reset": lambda machine, given: machine.reset(Path(given["images"]), given["names"], given["outside"]),
     "cut": lambda machine, given: machine.cut(given["name"], given["on"]),
     "freeze": lambda machine, given: machine.freeze(given["name"], given["on"]),
     "kill": lambda machine, given: machine.kill(given["name"]),

@@ -42,7 +42,7 @@ ChangeId = Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}-\d{4}-[a-z2-7]{4}$"
 
 HostName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]{0,62}$")]
 OperatorName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,31}$")]
-Kind = Literal["patch", "revert", "playbook", "unlock"]
+Kind = Literal["patch", "revert", "playbook", "unlock", "backup", "restore", "drill"]
 Category = Literal["standard", "normal", "emergency"]
 Reboot = Literal["never", "when-needed", "always"]
 Selection = Literal["security", "all"]
@@ -108,6 +108,31 @@ class Actions(Model):
     selection: Selection
     waves: tuple[tuple[HostName, ...], ...]
     hosts: dict[HostName, HostActions]
+
+
+class RestoreHost(HostActions):
+    """What will be restored onto one host.
+
+    ``until`` is a time, ``newest`` for all that there is, or ``backup`` for the end of the backup *label*. ``replaces`` says
+    whether the host has data that goes aside. No package is touched.
+    """
+
+    label: str
+    until: str
+    repository: int
+    replaces: bool
+    release: str = ""
+    reboot: Reboot = "never"
+    packages: tuple[PackageChange, ...] = ()
+
+
+class RestoreActions(Model):
+    """The part of the plan of a restore that is approved and applied."""
+
+    kind: Literal["restore"]
+    selection: Selection
+    waves: tuple[tuple[HostName, ...], ...]
+    hosts: dict[HostName, RestoreHost]
 
 
 class Source(Model):
@@ -215,7 +240,7 @@ class Plan(Model):
 
     schema_version: Literal["bordbuch/plan/1"] = "bordbuch/plan/1"
     request: Request
-    actions: Actions
+    actions: Actions | RestoreActions
     digest: Digest
     observations: dict[HostName, Observations]
     excluded: dict[HostName, str] = {}

@@ -34,7 +34,17 @@ PACKAGE = {
     "failed": "failed",
     "unknown": "not known, nobody could look",
 }
-SECONDS = {"plan": "planning", "stage": "fetching packages", "window": "hosts touched", "verify": "verifying"}
+SECONDS = {
+    "plan": "planning",
+    "stage": "fetching packages",
+    "window": "hosts touched",
+    "verify": "verifying",
+    "backup": "backing up",
+    "drill": "the drill",
+    "restore": "restoring",
+    "recovery_time": "until the restored server answered",
+    "recovery_point": "age of the newest that came back",
+}
 
 VERIFY = """
 # in a clone of the logbook; allowed_signers comes from the operators' file, not from the clone

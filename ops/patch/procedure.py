@@ -42,11 +42,23 @@ def patch(session: Session, wish: Wish) -> None:
     """
     with change.alone(session):
         begun = [files for files in session.logbook.open_changes() if files.starts and files.plan]
+        refuse_restores(begun)
         if begun:
             refuse_anothers(session, begun[0])
             resume(session, begun[0], wish.yes)
         else:
             fresh(session, wish)
+
+
+def refuse_restores(begun: list[ChangeFiles]) -> None:
+    """Raise ``Refused`` where one of the *begun* changes is a restore: what it left decides what there is to patch."""
+    for files in begun:
+        if files.plan and files.plan.request.kind == "restore":
+            raise Refused(
+                f"restore {files.id} was begun and has not ended",
+                left="nothing was touched",
+                next_step=f"invoke restore --change {files.id} goes on with it",
+            )
 
 
 def refuse_anothers(session: Session, files: ChangeFiles) -> None:
@@ -312,6 +324,8 @@ def apply_approved(session: Session, identifier: str, yes: bool) -> None:
     """
     with change.alone(session):
         files = session.logbook.read(identifier)
+        if files.plan and files.plan.request.kind == "restore":
+            raise BadInput(f"{identifier} is a restore", next_step=f"invoke restore --change {identifier}")
         if files.starts and files.plan and not files.record:
             resume(session, files, yes)
             return

@@ -77,10 +77,10 @@ def drift(c: Context, limit: str = "", tags: str = "", json: bool = False, inven
 
 
 def package_for_lab(session: Session) -> None:
-    """Build the stand-in's package for the lab's application hosts, if it is not there yet."""
+    """Build the stand-in's package for the lab's hosts that run it, if it is not there yet: drills do, too."""
     if session.inventory.path.resolve() != ROOT / "inventory" / "lab":
         return
-    hosts = session.inventory.groups.get("application", ())
+    hosts = [host for group in ("application", "backup") for host in session.inventory.groups.get(group, ())]
     wanted = sorted({host.release for host in Lab.here().hosts() if host.name in hosts})
     if wanted:
         build_sample(wanted)

@@ -112,7 +112,8 @@ def approve(c: Context, change: str, reason: str = "", inventory: str = "invento
     """
     with at_work(Path(inventory)) as session:
         given = decide.decide(session, change, "approved", required(reason))
-        terminal.say(f"Approved {change} ({given.digest[:12]}). To apply it: invoke patch --change {change}")
+        verb = decide.verb_of(session, change)
+        terminal.say(f"Approved {change} ({given.digest[:12]}). To apply it: invoke {verb} --change {change}")
 
 
 @command(positional=["change"], help={"change": ID, "reason": REASON, "inventory": INVENTORY})

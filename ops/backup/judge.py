@@ -1,0 +1,171 @@
+"""What is wrong with backups, by what the hosts told. Pure: facts and a clock in, findings out."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from ops.backup.facts import Database, Looked, Place, Repository
+
+OLDEST_BACKUP = 26 * 3600
+"""Seconds; backups are made every day, and the alert BackupOld says the same."""
+
+OLDEST_DRILL = 9 * 86400
+"""Seconds; drills are made every week."""
+
+OLDEST_MARKER = 300
+"""Seconds; markers are written every minute."""
+
+WAITING = 3
+"""WAL files that may wait to be archived without being late."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something that is not as it should be, on which host, and what to do."""
+
+    host: str
+    what: str
+    next_step: str
+
+
+def findings(seen: Looked, now: datetime) -> list[Finding]:
+    """Return what is wrong, the worst first."""
+    repository = seen.repository
+    if repository is None:
+        return [Finding(host, why, "mend that, then look again") for host, why in seen.silent.items()]
+    host, moment = seen.repository_host, int(now.timestamp())
+    return [
+        *(Finding(silent, why, "mend that, then look again") for silent, why in seen.silent.items()),
+        *versions(host, repository, seen.databases),
+        *(finding for place in repository.places for finding in place_findings(host, repository, place, moment)),
+        *equality(host, repository),
+        *noted(host, repository, moment),
+        *(finding for name, database in seen.databases.items() for finding in archiving(name, database)),
+    ]
+
+
+def versions(host: str, repository: Repository, databases: dict[str, Database]) -> Iterator[Finding]:
+    """Yield where versions differ: pgBackRest speaks only to its own, and a server only reads data of its own."""
+    for name, database in databases.items():
+        if database.version != repository.version:
+            yield Finding(
+                name,
+                f"pgBackRest is {database.version or 'not installed'} here and {repository.version} on {host}",
+                "both hosts must be of one Debian release and patched together",
+            )
+        if database.runs and str(database.server) != repository.postgresql:
+            yield Finding(
+                name,
+                f"PostgreSQL is {database.server} here; drills on {host} start {repository.postgresql}",
+                "bring both hosts to one Debian release",
+            )
+
+
+def place_findings(host: str, repository: Repository, place: Place, moment: int) -> Iterator[Finding]:
+    """Yield what is wrong with one repository."""
+    name = f"repository {place.number}"
+    if place.code != 0:
+        yield Finding(host, f"{name}: {place.status}", "invoke backup --full")
+        return
+    newest = place.backups[-1]
+    if moment - newest.stop > OLDEST_BACKUP:
+        yield Finding(host, f"{name}: the newest backup is {span(moment - newest.stop)} old", "invoke backup")
+    for backup in place.backups:
+        if backup.error:
+            yield Finding(host, f"{name}: {backup.label} holds damaged pages", "restore from an older one and compare")
+    labels = {backup.label for backup in place.backups}
+    for lost in sorted(set(repository.made.get(str(place.number), ())) - labels):
+        yield Finding(
+            host,
+            f"{name}: backup {lost} was made and is not there",
+            "find out who removed it, then invoke backup --full",
+        )
+    yield from continuity(host, repository, place, moment)
+    if place.fault:
+        yield Finding(host, f"{name}: {place.fault}", "invoke backup --full, then find out why files changed")
+
+
+def continuity(host: str, repository: Repository, place: Place, moment: int) -> Iterator[Finding]:
+    """Yield whether WAL up to the last marker that must be there by now is there."""
+    marker = repository.marker
+    if not marker.seen:
+        return
+    age = moment - int(datetime.fromisoformat(marker.seen).timestamp())
+    late = repository.promised["recovery_point_seconds"]
+    have, need = place.archive.get("max", "")[8:], segment(marker.lsn)
+    if have < need and (age > late or int(need, 16) - int(have or "0", 16) > WAITING + 1):
+        yield Finding(
+            host,
+            f"repository {place.number} ends with WAL {have or 'none'}, the database was at {need} {age} s ago",
+            "see why archiving waits: invoke backup.check, journal of the database",
+        )
+
+
+def segment(lsn: str) -> str:
+    """Return the last 16 digits of the name of the WAL file that holds the position *lsn* (files of 16 MB)."""
+    high, low = (int(part, 16) for part in lsn.split("/"))
+    return f"{high:08X}{low >> 24:08X}"
+
+
+def equality(host: str, repository: Repository) -> Iterator[Finding]:
+    """Yield where two repositories do not have as much: each gets every backup and every WAL file."""
+    first, *others = repository.places
+    for place in others:
+        if len(place.backups) != len(first.backups):
+            yield Finding(
+                host,
+                f"repository {place.number} has {len(place.backups)} backups, repository {first.number} {len(first.backups)}",
+                "invoke backup --full",
+            )
+        elif place.archive.get("max") != first.archive.get("max"):
+            yield Finding(
+                host,
+                f"repository {place.number} ends with WAL {place.archive.get('max') or 'none'}, "
+                f"repository {first.number} with {first.archive.get('max') or 'none'}",
+                "look again in a minute; if it stays so, see the journal of the database",
+            )
+
+
+def noted(host: str, repository: Repository, moment: int) -> Iterator[Finding]:
+    """Yield what the notes beside the repository say: the watch, the last drill, a WAL file that was sent through."""
+    marker, drilled = repository.marker, repository.proven.get("ended")
+    age = moment - int(datetime.fromisoformat(marker.seen).timestamp()) if marker.seen else None
+    if age is None or age > OLDEST_MARKER:
+        yield Finding(
+            host,
+            f"the watch has written no marker {f'for {age} s' if age else 'yet'}",
+            "systemctl status bordbuch-ledger.service",
+        )
+    if drilled is None or moment - drilled > OLDEST_DRILL:
+        yield Finding(
+            host, "no drill has passed in the last nine days" if drilled else "no drill has passed yet", "invoke drill"
+        )
+    if repository.sent:
+        yield Finding(
+            host, f"a WAL file that was sent did not arrive: {repository.sent}", "see the journal of the database"
+        )
+
+
+def archiving(host: str, database: Database) -> Iterator[Finding]:
+    """Yield what is wrong with archiving on the database's host."""
+    if not database.runs:
+        yield Finding(host, "PostgreSQL does not answer", "systemctl status postgresql@*")
+        return
+    if database.last_failed and database.last_failed > (database.last_archived or 0):
+        yield Finding(
+            host, "archiving fails: the last failure came after the last success", "see the journal of the database"
+        )
+    if database.ready > WAITING:
+        yield Finding(
+            host,
+            f"{database.ready} WAL files wait to be archived",
+            "see whether the repository's host answers and has room",
+        )
+
+
+def span(seconds: int) -> str:
+    """Return a length of *seconds* in the largest unit that says enough."""
+    for unit, size, limit in (("s", 1, 120), ("min", 60, 7200), ("h", 3600, 72 * 3600)):
+        if seconds < limit:
+            return f"{seconds // size} {unit}"
+    return f"{seconds // 86400} days"

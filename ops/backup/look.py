@@ -1,0 +1,104 @@
+"""Ask the hosts how backups stand, and record what timers did meanwhile."""
+
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from ops.backup import outcome
+from ops.backup.facts import Database, Looked, Repository
+from ops.change import run as change
+from ops.change.session import Session
+from ops.errors import BadInput, Failed
+from ops.logbook.model import Event, Record
+from ops.playbook import Playbook, told
+from ops.request import new_id
+
+PLAYBOOK, MODULE = "backup_look.yml", "backup_facts"
+
+
+def look(session: Session, *, whole: bool = False) -> Looked:
+    """Return how backups stand; results of timers that waited on the host are recorded.
+
+    Args:
+        session: who looks.
+        whole: whether every file of the repository is read, and a WAL file is sent through.
+
+    Raises:
+        BadInput: the inventory has no backups.
+        Failed: the host of the repository did not answer.
+    """
+    seen = ask(session.inventory.path, {"backup_whole": whole})
+    if seen.repository is None:
+        words = "; ".join(f"{host}: {why}" for host, why in seen.silent.items())
+        if not words:
+            raise BadInput("this inventory has no backup_host", next_step="see docs/howto/set-up-backups.md")
+        raise Failed(f"how backups stand is not known ({words})", left="nothing was done", next_step="invoke deploy")
+    collected = collect(session, seen)
+    if collected:
+        ask(session.inventory.path, {"backup_collected": collected})
+    return seen
+
+
+def ask(inventory: Path, variables: dict[str, object]) -> Looked:
+    """Return the answers of the hosts of *inventory*."""
+    with tempfile.TemporaryDirectory(prefix="bordbuch-") as spool:
+        events = Playbook(PLAYBOOK, inventory, Path(spool), variables).run(lambda _event: None)
+        return answers(events, told(Path(spool)))
+
+
+def answers(events: Iterable[Event], said: dict[str, str]) -> Looked:
+    """Return what the hosts answered, by the *events* of the look and what failed tasks *said*."""
+    host, repository, databases, silent = "", None, {}, {}
+    for event in events:
+        if event.type != "result" or event.status == "skipped":
+            continue
+        if event.status in ("failed", "unreachable"):
+            silent[event.host] = said.get(event.host) or "did not answer"
+            continue
+        try:
+            if "places" in event.data:
+                host, repository = event.host, Repository.model_validate(event.data)
+            else:
+                databases[event.host] = Database.model_validate(event.data)
+        except ValidationError:
+            silent[event.host] = "its answer cannot be read"
+    return Looked(repository_host=host, repository=repository, databases=databases, silent=silent)
+
+
+def collect(session: Session, seen: Looked) -> list[str]:
+    """Record the results that waited on the host, and return their ids.
+
+    A result whose change has a record already, one that lost contact, gets a record of its own that corrects the other.
+    """
+    done = []
+    for result in seen.repository.queue if seen.repository else ():
+        identifier = str(result["id"])
+        before = session.logbook.read(identifier).record if session.logbook.files(identifier) else None
+        if before is None or before.outcome != outcome.ended(result):
+            record(session, seen.repository_host, result, before)
+        done.append(identifier)
+    return done
+
+
+def record(session: Session, host: str, result: dict[str, object], before: Record | None) -> None:
+    """Add the record of one *result* from *host*; *before* is what the logbook says of the same change."""
+    fields = outcome.record_fields(host, result)
+    identifier = new_id(fields["ended"]) if before else str(result["id"])
+    links = {"corrects": before.id} if before else {}
+    change.finish(
+        session,
+        Record(
+            id=identifier,
+            category="standard",
+            reason=before.reason if before else "by the timer",
+            digest=None,
+            requester=before.requester if before else session.operator,
+            operator=session.operator,
+            controller=before.controller if before else host,
+            command=before.command if before else "systemd timer",
+            links=links,
+            **fields,
+        ),
+    )

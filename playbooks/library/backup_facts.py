@@ -1,0 +1,248 @@
+#!/usr/bin/python3
+"""Read how backups stand, in one call per host: what the repository has, what the database's host still holds back."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+DOCUMENTATION = r"""
+module: backup_facts
+short_description: Read how backups stand
+description:
+  - On the host of the repository it asks pgBackRest what each repository has, and reads what other programs noted of backups,
+    drills and markers, and the results that wait to be recorded. On a database's host it reads versions, the archiver and WAL.
+  - The exit code of C(pgbackrest info) says nothing; its JSON is judged.
+options:
+  role:
+    description: Which of both the host is.
+    choices: [repository, database]
+    required: true
+  database:
+    description: Name of the site's database.
+    type: str
+    default: liquidfeedback
+  whole:
+    description: Whether every file of the repository is read and compared with its checksum, and a WAL file is sent through.
+    type: bool
+    default: false
+  collected:
+    description: Ids of results that are recorded and need not wait any longer.
+    type: list
+    elements: str
+    default: []
+author: Bordbuch
+"""
+
+EXAMPLES = r"""
+- name: Read how backups stand
+  backup_facts:
+    role: repository
+"""
+
+RETURN = r"""
+bordbuch:
+  description: What was read.
+  type: dict
+  returned: always
+"""
+
+CONFIGURATION = Path("/etc/bordbuch/backup.json")
+STATE = Path("/var/lib/bordbuch/backup")
+MARKERS = Path("/var/lib/bordbuch-ledger/markers")
+DRILL = Path("/var/lib/bordbuch/drill/last.json")
+CLUSTER = """
+SELECT json_build_object(
+  'archived', (SELECT archived_count FROM pg_stat_archiver),
+  'last_archived', (SELECT extract(epoch FROM last_archived_time)::bigint FROM pg_stat_archiver),
+  'last_failed', (SELECT extract(epoch FROM last_failed_time)::bigint FROM pg_stat_archiver),
+  'ready', (SELECT count(*) FROM pg_ls_archive_statusdir() WHERE name LIKE '%.ready'),
+  'wal_bytes', (SELECT coalesce(sum(size), 0)::bigint FROM pg_ls_waldir()),
+  'bytes', (SELECT sum(pg_database_size(oid))::bigint FROM pg_database),
+  'system', (SELECT system_identifier::text FROM pg_control_system()),
+  'recovering', pg_is_in_recovery(),
+  'server', current_setting('server_version_num')::int / 10000,
+  'databases', (SELECT array_agg(datname::text ORDER BY datname) FROM pg_database WHERE NOT datistemplate))
+"""
+MEMBERS = "SELECT CASE WHEN to_regclass('public.member') IS NULL THEN 0 ELSE (SELECT count(*) FROM public.member) END"
+
+
+def repository(parameters: dict[str, Any]) -> dict[str, Any]:
+    """Return how the repositories stand, and what was noted beside them."""
+    configuration = json.loads(CONFIGURATION.read_text(encoding="utf-8"))
+    forget(parameters["collected"])
+    return {
+        "version": package("pgbackrest"),
+        "postgresql": configuration["version"],
+        "promised": {
+            "recovery_point_seconds": configuration["recovery_point_seconds"],
+            "recovery_time_seconds": configuration["recovery_time_seconds"],
+        },
+        "places": [place(configuration["stanza"], entry, parameters["whole"]) for entry in configuration["places"]],
+        "made": note(STATE / "made.json").get("labels", {}),
+        "last": note(STATE / "last.json"),
+        "proven": note(DRILL),
+        "marker": newest_marker(),
+        "queue": [note(path) for path in sorted((STATE / "queue").glob("*.json"))],
+        "running": running(),
+        "sent": sent(configuration["stanza"]) if parameters["whole"] else "",
+    }
+
+
+def forget(identifiers: list[str]) -> None:
+    """Remove results that are recorded; a name with a slash is no id."""
+    for identifier in identifiers:
+        if "/" not in identifier:
+            (STATE / "queue" / f"{identifier}.json").unlink(missing_ok=True)
+
+
+def place(stanza: str, entry: dict[str, Any], whole: bool) -> dict[str, Any]:
+    """Return what one repository says that it has."""
+    told = {"number": entry["number"], "path": entry["path"], "kind": entry["kind"], "keep_full": entry["keep_full"]}
+    done = pgbackrest(f"--stanza={stanza}", f"--repo={entry['number']}", "--output=json", "info")
+    listing = json.loads(done.stdout or "[]") if not done.returncode else []
+    if not listing:
+        return {**told, "status": words(done) or "it has no stanza", "code": 99, "backups": [], "archive": {}}
+    seen = listing[0]
+    return {
+        **told,
+        "status": seen["status"]["message"],
+        "code": seen["status"]["code"],
+        "backups": [backup(one) for one in seen["backup"]],
+        "archive": newest_archive(seen.get("archive", [])),
+        "free_bytes": shutil.disk_usage(entry["path"]).free if entry["kind"] == "posix" else None,
+        "fault": verify(stanza, entry["number"]) if whole else "",
+    }
+
+
+def backup(entry: dict[str, Any]) -> dict[str, Any]:
+    """Return what is told of one backup."""
+    return {
+        "label": entry["label"],
+        "type": entry["type"],
+        "start": entry["timestamp"]["start"],
+        "stop": entry["timestamp"]["stop"],
+        "database_bytes": entry["info"]["size"],
+        "stored_bytes": entry["info"]["repository"]["delta"],
+        "error": bool(entry.get("error")),
+        "system": str(entry["database"]["id"]),
+    }
+
+
+def newest_archive(entries: list[dict[str, Any]]) -> dict[str, str]:
+    """Return the first and last WAL file of the newest archive."""
+    return {"min": entries[-1].get("min") or "", "max": entries[-1].get("max") or ""} if entries else {}
+
+
+def verify(stanza: str, number: int) -> str:
+    """Return what is wrong with the files of a repository when each is read, empty if nothing is."""
+    done = pgbackrest(f"--stanza={stanza}", f"--repo={number}", "--output=text", "verify")
+    text = done.stdout + done.stderr
+    return "" if done.returncode == 0 and "status: error" not in text else words(done) or text.strip()[-300:]
+
+
+def sent(stanza: str) -> str:
+    """Send a WAL file through to each repository and return what went wrong, empty if nothing did."""
+    done = pgbackrest(f"--stanza={stanza}", "check")
+    return words(done) or f"it ended with {done.returncode}" if done.returncode else ""
+
+
+def pgbackrest(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run pgBackRest as the account of the repository."""
+    return run("runuser", "-u", "pgbackrest", "--", "pgbackrest", "--log-level-console=warn", *arguments)
+
+
+def words(done: subprocess.CompletedProcess[str]) -> str:
+    """Return the first error that pgBackRest named."""
+    lines = (done.stdout + done.stderr).splitlines()
+    return next((line.split("ERROR:", 1)[1].strip()[:300] for line in lines if "ERROR:" in line), "")
+
+
+def newest_marker() -> dict[str, Any]:
+    """Return the last whole line of the markers."""
+    for line in reversed(MARKERS.read_text(encoding="utf-8").splitlines() if MARKERS.exists() else []):
+        try:
+            return dict(json.loads(line))
+        except ValueError:
+            continue  # a crash cut it short
+    return {}
+
+
+def note(path: Path) -> dict[str, Any]:
+    """Return what another program noted at *path*, nothing if it has not."""
+    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else {}
+
+
+def running() -> list[str]:
+    """Return which backups and drills run now."""
+    done = run(
+        "systemctl",
+        "list-units",
+        "--plain",
+        "--no-legend",
+        "--state=active,activating",
+        "bordbuch-backup@*",
+        "bordbuch-drill.service",
+    )
+    return [line.split()[0] for line in done.stdout.splitlines() if line.strip()]
+
+
+def database(parameters: dict[str, Any]) -> dict[str, Any]:
+    """Return versions, the archiver, WAL and whether members are there."""
+    answer = run("runuser", "-u", "postgres", "--", "psql", "-XAtq", "-c", CLUSTER)
+    seen = json.loads(answer.stdout) if answer.returncode == 0 else {}
+    there = parameters["database"] in (seen.get("databases") or ())
+    members = (
+        run("runuser", "-u", "postgres", "--", "psql", "-XAtq", "-d", parameters["database"], "-c", MEMBERS)
+        if there
+        else None
+    )
+    return {
+        "version": package("pgbackrest"),
+        "runs": answer.returncode == 0,
+        "members": int(members.stdout or 0) if members and members.returncode == 0 else 0,
+        "free_bytes": shutil.disk_usage("/var/lib/postgresql").free if Path("/var/lib/postgresql").exists() else 0,
+        "data": sorted(str(path) for path in Path("/var/lib/postgresql").glob("*/main")),
+        "aside": sorted(str(path) for path in Path("/var/lib/postgresql").glob("*/main.before-*")),
+        **seen,
+    }
+
+
+def package(name: str) -> str:
+    """Return the version of an installed package, empty where it is not."""
+    done = run("dpkg-query", "--show", "--showformat=${Version}", name)
+    return done.stdout.strip() if done.returncode == 0 else ""
+
+
+def run(*command: str) -> subprocess.CompletedProcess[str]:
+    """Run a program that reads, with an hour's limit."""
+    return subprocess.run(
+        command, cwd="/", capture_output=True, text=True, check=False, timeout=3600, stdin=subprocess.DEVNULL
+    )
+
+
+def main() -> None:
+    """Read and return it."""
+    module = AnsibleModule(
+        argument_spec={
+            "role": {"choices": ["repository", "database"], "required": True},
+            "database": {"type": "str", "default": "liquidfeedback"},
+            "whole": {"type": "bool", "default": False},
+            "collected": {"type": "list", "elements": "str", "default": []},
+        },
+        supports_check_mode=True,
+    )
+    read = {"repository": repository, "database": database}[module.params["role"]]
+    try:
+        module.exit_json(changed=False, bordbuch=read(module.params))
+    except (OSError, ValueError, KeyError, subprocess.TimeoutExpired) as error:
+        module.fail_json(msg=f"how backups stand cannot be read: {error}")
+
+
+if __name__ == "__main__":
+    main()
