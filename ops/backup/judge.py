@@ -64,7 +64,7 @@ def versions(host: str, repository: Repository, databases: dict[str, Database]) 
 def place_findings(host: str, repository: Repository, place: Place, moment: int) -> Iterator[Finding]:
     """Yield what is wrong with one repository."""
     name = f"repository {place.number}"
-    if place.code != 0:
+    if place.code != 0 or not place.backups:
         yield Finding(host, f"{name}: {place.status}", "invoke backup --full")
         return
     newest = place.backups[-1]
@@ -93,7 +93,7 @@ def continuity(host: str, repository: Repository, place: Place, moment: int) -> 
     age = moment - int(datetime.fromisoformat(marker.seen).timestamp())
     late = repository.promised["recovery_point_seconds"]
     have, need = place.archive.get("max", "")[8:], segment(marker.lsn)
-    if have < need and (age > late or int(need, 16) - int(have or "0", 16) > WAITING + 1):
+    if have < need and (age > late or number(need) - number(have) > WAITING + 1):
         yield Finding(
             host,
             f"repository {place.number} ends with WAL {have or 'none'}, the database was at {need} {age} s ago",
@@ -105,6 +105,11 @@ def segment(lsn: str) -> str:
     """Return the last 16 digits of the name of the WAL file that holds the position *lsn* (files of 16 MB)."""
     high, low = (int(part, 16) for part in lsn.split("/"))
     return f"{high:08X}{low >> 24:08X}"
+
+
+def number(name: str) -> int:
+    """Return which WAL file the last 16 digits of its *name* mean: 256 of them for each of the first eight digits' numbers."""
+    return int(name[:8] or "0", 16) * 256 + int(name[8:] or "0", 16)
 
 
 def equality(host: str, repository: Repository) -> Iterator[Finding]:

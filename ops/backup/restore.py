@@ -1,6 +1,5 @@
 """`invoke restore` from the command line to the record: what comes back, what is lost, whose yes, and how it ended."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,6 +12,7 @@ from ops.backup.judge import span
 from ops.backup.look import look
 from ops.backup.outcome import Ended
 from ops.backup.procedure import refuse_unfit
+from ops.backup.restored import host_result, left, seconds_of
 from ops.change import run as change
 from ops.change.record import record_of
 from ops.change.session import Session
@@ -21,9 +21,6 @@ from ops.logbook.canonical import digest
 from ops.logbook.model import (
     Approval,
     Category,
-    Check,
-    Event,
-    HostResult,
     Plan,
     Record,
     RestoreActions,
@@ -33,9 +30,8 @@ from ops.logbook.model import (
 from ops.logbook.repository import ChangeFiles
 from ops.patch.procedure import by_policy, confirm, file_request, refuse_begun, refuse_frozen
 from ops.playbook import Playbook
-from ops.request import make_request
+from ops.request import make_request, new_id
 
-MODULE = "backup_run"
 PAGE_MINUTES = 120
 COLUMNS = ("host", "backup", "until", "what is lost", "what is there now")
 
@@ -144,12 +140,12 @@ def backup_of(place: Place, label: str, moment: datetime | None) -> Backup:
         BadInput: there is none.
     """
     fitting = [one for one in place.backups if moment is None or one.stop <= moment.timestamp()]
-    if label:
-        fitting = [one for one in place.backups if one.label == label]
+    fitting = [one for one in fitting if one.label == label] if label else [one for one in fitting if not one.error]
     if not fitting:
         first = show.moment(place.backups[0].stop) if place.backups else "none"
+        before = f"from before {moment:%Y-%m-%d %H:%M:%S} UTC" if moment else "yet"
         raise BadInput(
-            f"repository {place.number} has no backup {label or f'from before {moment:%Y-%m-%d %H:%M:%S} UTC'}",
+            f"repository {place.number} has no backup {label or before}",
             left="nothing was touched",
             next_step=f"the oldest ended {first}: invoke backup.list",
         )
@@ -157,8 +153,8 @@ def backup_of(place: Place, label: str, moment: datetime | None) -> Backup:
 
 
 def holds_data(database: Database) -> bool:
-    """Return whether a host has members, or a server that does not answer and may have some."""
-    return database.members > 0 or (bool(database.data) and not database.runs)
+    """Return whether a host has members, or may have some: its server does not answer, or not to that."""
+    return database.members != 0 or (bool(database.data) and not database.runs)
 
 
 def plan_of(request: Any, host: str, actions: RestoreHost) -> Plan:
@@ -222,6 +218,9 @@ def carry_on(session: Session, identifier: str, wish: Wish) -> None:
         objection = disagreement(plan, files.approval)
         if objection and not files.starts:
             raise objection
+        if not files.starts:
+            refuse_begun(session)
+            refuse_frozen(session, plan.request.model_copy(update={"id": new_id(datetime.now(UTC))}), f"{identifier}: ")
         with terminal.progress("Looking at the repositories"):
             seen = look(session)
         if not files.starts:
@@ -353,30 +352,6 @@ def concluded(session: Session, plan: Plan) -> Record | None:
     return record
 
 
-def host_result(events: Iterable[Event]) -> HostResult | None:
-    """Return how the restore ended by its *events*: None where the host's program has left no result that was seen."""
-    seen = tuple(events)
-    told = [event for event in seen if event.action == MODULE and event.data]
-    bad = next((event for event in reversed(seen) if event.status in ("failed", "unreachable")), None)
-    if not told:
-        if bad is None or bad.status == "unreachable" or not any(event.type == "end" for event in seen):
-            return None
-        return HostResult(state="failed", reason=bad.task)
-    data = told[-1].data
-    checks = tuple(
-        Check(name=step["name"], passed=step["state"] == "passed", detail=step["detail"]) for step in data["steps"]
-    )
-    good = data["ok"] and not (bad and bad.time >= told[-1].time and bad is not told[-1])
-    reason = data["reason"] or (f"{bad.task}: {bad.status}" if bad and not good else "")
-    return HostResult(state="verified" if good else "failed", reason=reason, checks=checks)
-
-
-def seconds_of(events: Iterable[Event]) -> int:
-    """Return how long the host's program took, by the steps in its result."""
-    told = [event.data for event in events if event.action == MODULE and event.data]
-    return sum(step["seconds"] for step in told[-1]["steps"]) if told else 0
-
-
 def report(session: Session, record: Record, host: str) -> None:
     """Say how it ended.
 
@@ -390,7 +365,7 @@ def report(session: Session, record: Record, host: str) -> None:
         raise Failed(
             f"the restore failed ({result.reason})",
             host=host,
-            left="the host has the data from before, see the last step" if result.checks else "nothing was touched",
+            left=left(result),
             next_step=f"invoke changes.show {record.id}",
         )
     terminal.say(

@@ -143,7 +143,9 @@ def verify(stanza: str, number: int) -> str:
     """Return what is wrong with the files of a repository when each is read, empty if nothing is."""
     done = pgbackrest(f"--stanza={stanza}", f"--repo={number}", "--output=text", "verify")
     text = done.stdout + done.stderr
-    return "" if done.returncode == 0 and "status: error" not in text else words(done) or text.strip()[-300:]
+    if done.returncode == 0 and "status: error" not in text:
+        return ""
+    return words(done) or text.strip()[-300:] or f"verify ended with {done.returncode}"
 
 
 def sent(stanza: str) -> str:
@@ -205,7 +207,8 @@ def database(parameters: dict[str, Any]) -> dict[str, Any]:
     return {
         "version": package("pgbackrest"),
         "runs": answer.returncode == 0,
-        "members": int(members.stdout or 0) if members and members.returncode == 0 else 0,
+        # -1: nobody could count them.
+        "members": (int(members.stdout) if members.returncode == 0 else -1) if members else 0,
         "free_bytes": shutil.disk_usage("/var/lib/postgresql").free if Path("/var/lib/postgresql").exists() else 0,
         "data": sorted(str(path) for path in Path("/var/lib/postgresql").glob("*/main")),
         "aside": sorted(str(path) for path in Path("/var/lib/postgresql").glob("*/main.before-*")),

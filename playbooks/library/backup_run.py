@@ -113,7 +113,7 @@ def fault(result: dict[str, Any], unit: str) -> str:
         return f"{unit} left no result; journalctl --unit {unit} says why"
     if result["kind"] == "drill":
         return "" if result["verdict"] in ("pass", "partial") else "the drill failed"
-    return "" if result["ok"] else str(result["reason"])
+    return "" if result["ok"] else str(result["reason"]) or "it failed without a reason"
 
 
 def main() -> None:

@@ -815,7 +815,7 @@ def result(place: Any) -> dict[str, Any]:
 
 def test_a_drill_without_a_repository_fails_leaves_nothing_and_tells_all_steps(place: Any) -> None:
     (place.work / "data").mkdir(parents=True)
-    process = start(place)
+    process = start(place, str(place.state / "no-request.json"))
     said, _ = process.communicate(timeout=60)
     assert process.returncode == 1, said
     assert "Traceback" not in said

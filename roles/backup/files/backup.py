@@ -29,6 +29,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -116,13 +117,26 @@ def drilled() -> int:
     if not DRILLED.exists():
         print("the drill left no result")
         return 1
-    result = json.loads(DRILLED.read_text())
+    result = ended_drill(json.loads(DRILLED.read_text()))
     name = identifier or new_id(datetime.now(UTC))
     write(STATE / "queue" / f"{name}.json", json.dumps({**result, "id": name, "kind": "drill"}, indent=1))
     if result["verdict"] == "pass":
         write(DRILLS / "last.json", json.dumps({"ended": int(time.time()), "label": result["label"]}))
     DRILLED.unlink()
     return 0
+
+
+def ended_drill(result: dict[str, Any]) -> dict[str, Any]:
+    """Return the result of a drill; one that was killed has no verdict, which is a fail with the step that it was at."""
+    if result["verdict"]:
+        return result
+    killed = {
+        "name": "the drill itself",
+        "state": "failed",
+        "seconds": 0,
+        "detail": "it was killed, or had no memory left",
+    }
+    return {**result, "verdict": "fail", "ended": now(), "steps": [*result["steps"], killed]}
 
 
 @contextmanager
@@ -176,13 +190,21 @@ def backup(stanza: str, repositories: list[Repository], wanted: str, identifier:
     except Fault as fault:
         result.reason = str(fault)
     if result.ok:
-        result.warnings += mark(stanza)
-    seal(repositories)
-    if result.ok:
-        for repository in repositories:
-            result.warnings += let_go(stanza, repository)
+        result.warnings += finish(stanza, repositories)
+    result.warnings += sealed(repositories)
     conclude(result, stanza, repositories)
     return 0 if result.ok else 1
+
+
+def finish(stanza: str, repositories: list[Repository]) -> list[str]:
+    """Do what comes after a backup that was made, and return what is to be said: nothing of it makes the backup less."""
+    said = []
+    for act in (partial(mark, stanza), *(partial(let_go, stanza, one) for one in repositories)):
+        try:
+            said += act()
+        except (Fault, OSError) as fault:
+            said.append(str(fault))
+    return said
 
 
 def into(stanza: str, repository: Repository, wanted: str) -> dict[str, Any]:
@@ -325,6 +347,15 @@ def too_old(labels: Iterable[str], keep_full: int) -> list[str]:
     fulls = [label for label in known if "_" not in label]
     old = fulls[: max(0, len(fulls) - keep_full)]
     return [label for label in known if label.split("_")[0] in old]
+
+
+def sealed(repositories: list[Repository]) -> list[str]:
+    """Seal and return what is to be said of it: a place may have no such flags."""
+    try:
+        seal(repositories)
+    except OSError as error:
+        return [f"not sealed: {error}"]
+    return []
 
 
 def seal(repositories: Iterable[Repository]) -> int:

@@ -1,7 +1,7 @@
 #!/usr/bin/python3 -I
 """Prove a backup: restore it into a throwaway place, start the database, read it, replay the lock ledger, try the application.
 
-    drill.py [REQUEST]      REQUEST is a JSON file: {"id": "", "label": "", "to": "", "repository": 1}
+    drill.py [REQUEST]      REQUEST is a JSON file, if it is there: {"id": "", "label": "", "to": "", "repository": 1}
 
 The label is that of a backup, `random` for any of them, empty for the newest. `to` is a time (ISO, UTC); without it the target is
 the newest marker that the repository holds. The repository is read with the escrow copy of the passphrase. All that comes into
@@ -1636,7 +1636,8 @@ def main(arguments: Sequence[str], paths: Paths) -> int:
     listen(interrupt)
     try:
         with alone(paths.state):
-            asked = read(Path(arguments[0]), "The request") if arguments else "{}"
+            wanted = Path(arguments[0]) if arguments else None
+            asked = read(wanted, "The request") if wanted and wanted.exists() else "{}"
             conclusion = carry_out(Drill(paths, datetime.now(UTC), asked))
     except (Failed, OSError) as why:
         print(f"There was no drill: {why}", file=sys.stderr)

@@ -9,9 +9,11 @@ connect but root of this host.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -51,7 +53,9 @@ class Restore:
         self.log, self.log_began = Path(f"/var/log/postgresql/postgresql-{version}-main.log"), 0
         self.private = CONFIGURATION / version / "main/conf.d/zz-restore.conf"
         self.result: dict[str, Any] = {"id": identifier, "kind": "restore", "started": now(), "steps": [], "ok": False}
-        self.result |= {"reason": "", "replayed": None, "aside": ""}
+        # A run that was killed has put data aside already.
+        self.stopped = self.aside.exists()
+        self.result |= {"reason": "", "replayed": None, "aside": str(self.aside) if self.stopped else ""}
 
     def run(self) -> int:
         """Do every step, or bring back what was there."""
@@ -68,9 +72,10 @@ class Restore:
             for name, step in steps:
                 self.step(name, step)
             self.result["ok"] = True
-        except (Fault, OSError, subprocess.TimeoutExpired) as fault:
+        except Exception as fault:  # whatever it is, what was there comes back
             self.result["reason"] = f"{self.result['steps'][-1]['name']}: {fault}"
-            self.step("bring back what was there", self.bring_back)
+            with contextlib.suppress(Exception):  # noted in its step
+                self.step("bring back what was there", self.bring_back)
         self.result["ended"] = now()
         self.write()
         print(self.result["reason"] or "restored")
@@ -105,15 +110,22 @@ class Restore:
     def refuse_data(self) -> str:
         """Refuse to replace data that the plan does not name."""
         members = self.psql("SELECT to_regclass('public.member') IS NOT NULL").strip()
-        count = int(self.psql("SELECT count(*) FROM public.member").strip() or 0) if members == "t" else 0
-        if count and not self.request["replaces"]:
-            raise Fault(f"the host has {count} members that it was not told to replace")
-        return f"{count} members here"
+        if self.stopped or self.request["replaces"]:
+            return "data here goes aside, as was planned"
+        if self.data.exists() and members not in ("t", "f"):
+            raise Fault("the host has data and its server does not answer: whether it may be replaced is not known")
+        count = self.psql("SELECT count(*) FROM public.member").strip() if members == "t" else "0"
+        if count != "0":
+            raise Fault(f"the host has {count or 'an unknown number of'} members that it was not told to replace")
+        return "no members here"
 
     def put_aside(self) -> str:
         """Stop the server and put its data aside, on the same file system."""
+        self.stopped = True
         self.systemctl("stop")
-        if self.data.exists():
+        if self.aside.exists():
+            shutil.rmtree(self.data, ignore_errors=True)  # what an earlier run of this restore had brought
+        elif self.data.exists():
             self.data.rename(self.aside)
             self.result["aside"] = str(self.aside)
         self.data.mkdir(mode=0o700)
@@ -173,13 +185,17 @@ class Restore:
 
     def bring_back(self) -> str:
         """Have everything as it was before the first step that touched anything."""
-        self.private.unlink(missing_ok=True)
-        if not self.result["aside"]:
+        if not self.stopped:
             return "nothing was touched"
-        self.systemctl("stop")
-        self.data.rename(self.data.with_name(f"main.failed-{self.id}"))
+        run(["systemctl", "stop", self.unit])
+        if self.data.exists() and self.aside.exists():
+            self.data.rename(self.data.with_name(f"main.failed-{self.id}"))
+        if not self.aside.exists():
+            return "there was no data before; the server is left stopped"
         self.aside.rename(self.data)
         self.result["aside"] = ""
+        # Not before: until here the folder holds members whom nobody has locked again.
+        self.private.unlink(missing_ok=True)
         self.systemctl("start")
         return "the data from before is back; what was restored lies beside it"
 
