@@ -36,13 +36,17 @@ def rebuild(c: Context, reason: str = "prove that the site comes back", yes: boo
 
     Example: invoke rebuild --yes
     """
+    rebuild_site(required(reason), yes)
+
+
+def rebuild_site(because: str, yes: bool) -> None:
+    """Destroy the hosts, bring the site back, and say how long each step took."""
     steps = Steps()
     refuse_without_backup()
     hosts = [host.name for host in Lab.here().hosts()]
     terminal.say(f"All of {', '.join(hosts)} goes, disks and all. What is not in the second place is lost.")
     if not yes and not terminal.ask_number("To destroy them, type the number of hosts", len(hosts)):
         raise Waiting("not confirmed", left="nothing was touched", next_step="run it again when you are ready")
-    because = required(reason)
     steps.take("new hosts", lambda: Lab.here().reset(hosts))
     steps.take("logbook, database, backups", lambda: deploy("backup:database", because))
     restored = steps.take("restore, and lock again", lambda: bring_back(because))

@@ -108,6 +108,17 @@ def hidden_wal(site: Deployed) -> Iterator[None]:
 
 
 @contextmanager
+def hidden_everywhere(site: Deployed) -> Iterator[None]:
+    """A WAL file that is needed is in neither repository: what one lacks comes from the other."""
+    name = site.run_on("backup1", f"{ARCHIVED} | tail -2 | head -1 | cut -d/ -f8-")
+    places = f"{REPOSITORY}/archive/main/17-1 /srv/second/archive/main/17-1"
+    move = "for place in {places}; do test -e $place/{name}; chattr -i $place/{name}; mv $place/{name} $place/../kept; done"
+    site.run_on("backup1", move.format(places=places, name=name))
+    yield
+    site.run_on("backup1", f"for place in {places}; do mv $place/../kept $place/{name}; done")
+
+
+@contextmanager
 def damaged_file(site: Deployed) -> Iterator[None]:
     file = site.run_on("backup1", f"ls {REPOSITORY}/backup/main/*F/bundle/1 | tail -1")
     site.run_on(
@@ -210,7 +221,16 @@ def test_wal_waits_while_the_repository_is_away_and_catches_up(backed_up: Deploy
     backed_up.invoke("backup.check")
 
 
+def corrections(site: Deployed) -> list[tuple[str, str]]:
+    """Return kind and outcome of the records that correct another, the oldest first."""
+    records = [
+        json.loads(path.read_text()) for path in sorted(site.lab.state.glob("logbook/changes/*/*/*/record.json"))
+    ]
+    return [(record["kind"], record["outcome"]) for record in records if record["links"].get("corrects")]
+
+
 def test_a_backup_goes_on_without_its_controller_and_is_recorded(backed_up: Deployed) -> None:
+    before = corrections(backed_up)
     with subprocess.Popen(
         [str(INVOKE), "backup", "--yes"], cwd=ROOT, env=backed_up.environment, start_new_session=True,
         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
@@ -219,9 +239,7 @@ def test_a_backup_goes_on_without_its_controller_and_is_recorded(backed_up: Depl
         os.killpg(process.pid, signal.SIGKILL)
     until(backed_up, "backup1", "! systemctl is-active 'bordbuch-backup@*' | grep -q activ")
     backed_up.invoke("backup.list")
-    records = [json.loads(path.read_text()) for path in backed_up.lab.state.glob("logbook/changes/*/*/*/record.json")]
-    corrected = [record for record in records if record["links"].get("corrects")]
-    assert [(record["kind"], record["outcome"]) for record in corrected] == [("backup", "verified")]
+    assert corrections(backed_up)[len(before) :] == [("backup", "verified")]
 
 
 def test_nobody_comes_back_who_was_locked(backed_up: Deployed) -> None:
@@ -265,21 +283,23 @@ def test_after_a_restore_backups_and_drills_go_on(backed_up: Deployed) -> None:
 
 
 def test_a_restore_that_fails_leaves_everything_as_it_was(backed_up: Deployed) -> None:
-    """WAL up to a moment that lies after the last file cannot be there."""
+    backed_up.invoke("backup", "--yes")
     time.sleep(2)
     moment = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
-    said = backed_up.invoke("restore", "--to", moment, "--reason", "too late", code=3)
+    time.sleep(2)
+    sql(backed_up, "CREATE TABLE public.later (); DROP TABLE public.later; SELECT pg_switch_wal()")
+    waits(backed_up, "NOT EXISTS (SELECT FROM pg_ls_archive_statusdir() WHERE name LIKE '%.ready')", 60)
+    said = backed_up.invoke("restore", "--to", moment, "--reason", "it will fail", code=3)
     change = said.split("invoke patch.approve ")[1].split()[0]
     bert = Deployed(backed_up.lab)
     bert.environment["BORDBUCH_OPERATOR"] = "bert"
     bert.invoke("patch.approve", change, "--reason", "seen")
     count = sql(backed_up, "SELECT count(*) FROM member")
-    said = backed_up.invoke("restore", "--change", change, "--confirm", "db1", code=1)
+    with hidden_everywhere(backed_up):
+        said = " ".join(backed_up.invoke("restore", "--change", change, "--confirm", "db1", code=1).split())
     assert "WAL ends before the target" in said
     assert "the data from before is back" in said
     assert sql(backed_up, "SELECT count(*) FROM member") == count
-    until(
-        backed_up,
-        "app1",
-        "python3 -c \"import urllib.request as r; r.urlopen('http://127.0.0.1:8080/index/login.html', timeout=20)\"",
-    )
+    page = "import urllib.request as r; r.urlopen('http://127.0.0.1:8080/index/login.html', timeout=20)"
+    until(backed_up, "app1", f'python3 -c "{page}"')
+    backed_up.invoke("verify")

@@ -66,7 +66,7 @@ def test_the_example_gives_every_role_what_it_cannot_do_without(tmp_path: Path) 
         [
             Path(sys.executable).with_name("ansible"), "-i", EXAMPLE, "all", "-m", "ansible.builtin.debug",
             "-a", json.dumps({"msg": f"{{{{ {{{names}}} }}}}"}), "-e", "vault_liquidfeedback_database_password=x",
-            "-e", "vault_mail_relay_password=x", "--tree", tmp_path,
+            "-e", "vault_mail_relay_password=x", "-e", "vault_backup_passphrase=x", "--tree", tmp_path,
         ],
         check=False, capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL,
     )  # fmt: skip

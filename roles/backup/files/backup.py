@@ -413,6 +413,8 @@ def conclude(result: Result, stanza: str, repositories: list[Repository]) -> Non
     text = json.dumps(vars(result), indent=1)
     write(STATE / "queue" / f"{result.id}.json", text)
     if result.ok:
+        # What failed before is made up for.
+        systemctl("reset-failed", "bordbuch-backup@*.service")
         labels = {
             str(repository.number): [entry["label"] for entry in backups(stanza, repository)]
             for repository in repositories

@@ -1,0 +1,52 @@
+"""What is asked for, and what the configuration says."""
+
+import json
+import re
+
+from bordbuch_drill.model import Failed, Request, Settings
+from bordbuch_drill.words import parse_time
+
+LABEL = re.compile(r"\d{8}-\d{6}F(_\d{8}-\d{6}[DI])?")
+
+
+def parse_request(text: str) -> Request:
+    """Return what is asked for.
+
+    Raises:
+        Failed: it cannot be understood.
+    """
+    try:
+        said = dict(json.loads(text))
+        words = {name: str(said.pop(name, "")) for name in ("id", "label", "to")}
+        request = Request(**words, repository=int(said.pop("repository", 0)))
+        if request.to:
+            parse_time(request.to)
+    except (ValueError, TypeError) as error:
+        raise Failed(f"The request cannot be understood: {error}.") from error
+    if said:
+        raise Failed(f"The request cannot be understood: nothing is known of {', '.join(sorted(said))}.")
+    if request.label not in ("", "random") and not LABEL.fullmatch(request.label):
+        raise Failed(f"{request.label!r} is no label of a backup.")
+    return request
+
+
+def parse_settings(text: str) -> Settings:
+    """Return what the configuration says.
+
+    Raises:
+        Failed: it cannot be understood.
+    """
+    try:
+        said = json.loads(text)
+        return Settings(
+            stanza=said["stanza"],
+            repositories=tuple(said["repositories"]),
+            version=str(said["version"]),
+            database=said["database"]["name"],
+            recovery_point_seconds=int(said["recovery_point_seconds"]),
+            recovery_time_seconds=int(said["recovery_time_seconds"]),
+            may_be_empty=tuple(said.get("may_be_empty", ())),
+            application=bool(said.get("application", True)),
+        )
+    except (ValueError, KeyError, TypeError) as error:
+        raise Failed(f"The configuration cannot be understood: {type(error).__name__}: {error}.") from error
