@@ -66,7 +66,7 @@ class Machine:
             guests = self._known(names)
             rubbish = [self._discard(guest) for guest in guests]
             if outside:
-                shutil.rmtree(self.files.outside, ignore_errors=True)
+                shutil.rmtree(self.files.outside, ignore_errors=True)  # there is none without a backup host
             paths = _images(images, {guest.release for guest in guests}, self.files.read_mirror())
             self._boot(guests, paths)
         for path in rubbish:
@@ -203,7 +203,7 @@ class Machine:
 
     def _forget(self) -> None:
         shutil.rmtree(self.files.state / "hosts", ignore_errors=True)
-        shutil.rmtree(self.files.outside, ignore_errors=True)
+        shutil.rmtree(self.files.outside, ignore_errors=True)  # there is none without a backup host
         for path in (self.files.memory, self.files.mirror, self.files.ssh_config, self.files.known_hosts):
             path.unlink(missing_ok=True)
 

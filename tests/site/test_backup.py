@@ -80,7 +80,8 @@ def test_neither_passphrase_nor_names_leave_their_place(backed_up: Deployed) -> 
     for text in (ledger, logbook):
         assert secret not in text
         assert "Planted" not in text
-    assert backed_up.run_on("backup1", f"grep -rlc 'Planted Name' {REPOSITORY} || true") == ""
+    found = backed_up.lab.run_on("backup1", ["grep", "-rl", "Planted Name", REPOSITORY], check=False)
+    assert (found.returncode, found.stdout) == (1, "")
 
 
 def test_the_copy_for_the_safe_is_written_to_a_file_and_shown_nowhere(backed_up: Deployed) -> None:
@@ -94,8 +95,8 @@ def test_the_copy_for_the_safe_is_written_to_a_file_and_shown_nowhere(backed_up:
 
 def test_the_database_host_cannot_remove_a_backup(backed_up: Deployed) -> None:
     label = backed_up.run_on("backup1", f"basename $(ls -d {REPOSITORY}/backup/main/*F | tail -1)")
-    attempt = f"runuser -u postgres -- pgbackrest --stanza=main --repo=1 expire --set={label} || true"
-    backed_up.run_on("db1", attempt)
+    attempt = f"runuser -u postgres -- pgbackrest --stanza=main --repo=1 expire --set={label}"
+    assert backed_up.lab.run_on("db1", ["sh", "-c", attempt], check=False).returncode != 0
     backed_up.run_on("backup1", f"test -s {REPOSITORY}/backup/main/{label}/bundle/1")
 
 

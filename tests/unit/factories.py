@@ -1,7 +1,10 @@
 """Small, valid values of the models, to vary in tests."""
 
+import importlib.util
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from ops.inventory import Inventory, parse
@@ -9,6 +12,7 @@ from ops.logbook.model import Approval, Event, PackageChange, Plan, Request
 from ops.patch.facts import Archives, HostFacts
 from ops.patch.plan import make_plan
 
+ROOT = Path(__file__).resolve().parents[2]
 NOW = datetime(2026, 11, 25, 23, 0, tzinfo=UTC)
 HOSTS = ("app1", "db1", "backup1")
 
@@ -123,3 +127,15 @@ def approval(of: Plan, **changes: Any) -> Approval:
 def result(host: str, action: str, status: str = "ok", **data: Any) -> Event:
     """Return one result event."""
     return Event(time=NOW, type="result", play="Patch", task=action, action=action, host=host, status=status, data=data)  # type: ignore[arg-type]  # checked by the model
+
+
+def load_program(path: str) -> ModuleType:
+    """Return a program for hosts as a module; *path* is relative to the checkout."""
+    name = Path(path).stem + "_on_hosts"
+    spec = importlib.util.spec_from_file_location(name, ROOT / path)
+    assert spec is not None
+    assert spec.loader is not None
+    # Its dataclasses look there for the types that they name.
+    found = sys.modules[name] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(found)
+    return found

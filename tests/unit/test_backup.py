@@ -1,13 +1,10 @@
 """Backups, as far as they are decided without a host: what a result says, what is wrong, what goes, what is shown."""
 
-import importlib.util
 import json
 import re
-import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -19,7 +16,7 @@ from ops.backup.facts import Backup, Database, Looked, Place, Repository
 from ops.backup.look import answers
 from ops.backup.procedure import ending
 from ops.logbook.model import Check, Event, HostResult, Record
-from tests.unit.factories import NOW
+from tests.unit.factories import NOW, load_program
 
 ROOT = Path(__file__).resolve().parents[2]
 ID = "2026-11-25-2300-k7xq"
@@ -30,19 +27,8 @@ PROMISED = {"promised": {"recovery_point_seconds": 900, "recovery_time_seconds":
 TIMES = {"started": "2026-11-25T23:00:00Z", "ended": "2026-11-25T23:01:00Z"}
 
 
-def load(path: str) -> ModuleType:
-    name = f"{Path(path).stem}_as_it_lies_on_hosts"
-    spec = importlib.util.spec_from_file_location(name, ROOT / path)
-    assert spec is not None
-    assert spec.loader is not None
-    # Its dataclasses look there for the types that they name.
-    found = sys.modules[name] = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(found)
-    return found
-
-
-program = load("roles/backup/files/backup.py")
-facts_module = load("playbooks/library/backup_facts.py")
+program = load_program("roles/backup/files/backup.py")
+facts_module = load_program("playbooks/library/backup_facts.py")
 
 Answering = Callable[..., None]
 

@@ -1,6 +1,5 @@
 """Restores, as far as they are decided without a host: what comes back, whose yes counts, how it ended."""
 
-import importlib.util
 import json
 import os
 import subprocess
@@ -8,7 +7,6 @@ import sys
 from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -21,7 +19,7 @@ from ops.logbook.files import ChangeFiles, file_bytes, parse_change
 from ops.logbook.model import Actions, Check, Event, HostResult, Plan, RestoreActions, RestoreHost
 from ops.patch.procedure import refuse_restores
 from tests.unit import factories
-from tests.unit.factories import NOW
+from tests.unit.factories import NOW, load_program
 from tests.unit.logbook_world import change
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -30,20 +28,9 @@ FULL, INCR = "20261125-021000F", "20261125-021000F_20261125-201000I"
 CASES = sorted(ROOT.glob("tests/cases/*/plan.json"))
 
 
-def load(path: str) -> ModuleType:
-    name = f"{Path(path).stem}_that_restores"
-    spec = importlib.util.spec_from_file_location(name, ROOT / path)
-    assert spec is not None
-    assert spec.loader is not None
-    # Dataclasses look there for the types that they name.
-    found = sys.modules[name] = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(found)
-    return found
-
-
-program = load("roles/backup/files/restore.py")
-backups = load("roles/backup/files/backup.py")
-module = load("playbooks/library/backup_run.py")
+program = load_program("roles/backup/files/restore.py")
+backups = load_program("roles/backup/files/backup.py")
+module = load_program("playbooks/library/backup_run.py")
 
 
 def backup(label: str, hour: int) -> Backup:

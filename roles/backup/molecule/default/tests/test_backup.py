@@ -6,6 +6,7 @@ import shlex
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, NamedTuple
 
 import pytest
@@ -251,6 +252,10 @@ def ledger(host: Host) -> list[str]:
     return host.check_output(f"cat {LEDGER}/ledger").splitlines()
 
 
+def is_in_ledger(host: Host, entry: str) -> bool:
+    return any(line.endswith(f"Z {entry}") for line in ledger(host))
+
+
 def test_who_is_locked_or_deleted_is_in_the_ledger_within_seconds(host: Host, database: Host) -> None:
     for statement, entry in (
         ("UPDATE member SET locked = TRUE, active = FALSE WHERE id = 17", "locked 17"),
@@ -258,7 +263,7 @@ def test_who_is_locked_or_deleted_is_in_the_ledger_within_seconds(host: Host, da
         ("UPDATE member SET locked = FALSE WHERE id = 17", "unlocked 17"),
     ):
         psql(database, statement)
-        assert within(5, lambda: any(line.endswith(f"Z {entry}") for line in ledger(host))), entry  # noqa: B023
+        assert within(5, partial(is_in_ledger, host, entry)), entry
     assert [line for line in ledger(host) if not re.fullmatch(r"\S{20} (locked|unlocked|deleted) \d+", line)] == []
 
 
