@@ -95,8 +95,9 @@ def main() -> int:
             adopt(configuration["stanza"], [one for one in repositories if one.kind == "posix"])
             return 0
         if wanted == "seal":
-            print(f"sealed {seal(repositories)} files")
+            # First: it must not wait for a place that knows no such flags.
             keep_ledger(repositories)
+            print(f"sealed {seal(repositories)} files")
             return 0
         return backup(configuration["stanza"], repositories, wanted, requested(STATE))
 
@@ -164,7 +165,8 @@ def adopt(stanza: str, repositories: list[Repository]) -> None:
             os.lchown(path, account.pw_uid, account.pw_gid)
         if foreign:
             print(f"gave {len(foreign)} files of {repository.path} to pgbackrest")
-    seal(repositories)
+    for warning in sealed(repositories):
+        print(warning, file=sys.stderr)
 
 
 def below(path: str) -> Iterator[str]:
