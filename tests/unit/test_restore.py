@@ -381,4 +381,9 @@ def test_the_ledger_is_kept_in_the_second_place_too(tmp_path: Path, monkeypatch:
     places = [backups.Repository(n, str(tmp_path / kind), 4, kind) for n, kind in enumerate(("posix", "sftp", "s3"), 1)]
     backups.keep_ledger([*places, backups.Repository(4, str(tmp_path / "second"), 4)])
     assert sorted(path.name for path in tmp_path.iterdir()) == ["ledger", "second"]
-    assert (tmp_path / "second/ledger/ledger").read_text() == "2026-11-25T23:00:00Z locked 17\n"
+    copy = tmp_path / "second/ledger/ledger"
+    assert copy.read_text() == "2026-11-25T23:00:00Z locked 17\n"
+    backups.write(tmp_path / "ledger/ledger", "")
+    with pytest.raises(backups.Fault, match="shorter than its copy"):
+        backups.keep_ledger([backups.Repository(4, str(tmp_path / "second"), 4)])
+    assert copy.read_text() == "2026-11-25T23:00:00Z locked 17\n"

@@ -366,11 +366,22 @@ def seal(repositories: Iterable[Repository]) -> int:
 
 
 def keep_ledger(repositories: Iterable[Repository]) -> None:
-    """Copy the ledger to the second place: without it, whoever was locked comes back when this host is gone."""
+    """Copy the ledger to the second place: without it, whoever was locked comes back when this host is gone.
+
+    Raises:
+        Fault: the copy is longer: the ledger only grows, so this one has lost something.
+    """
     for repository in repositories:
         if repository.number > 1 and repository.kind == "posix":
+            refuse_shorter(LEDGER / "ledger", Path(repository.path) / "ledger/ledger")
             for source in (LEDGER / name for name in LEDGERS if (LEDGER / name).exists()):
                 write(Path(repository.path) / "ledger" / source.name, source.read_text(), 0o600)
+
+
+def refuse_shorter(ledger: Path, copy: Path) -> None:
+    """Raise ``Fault`` where *copy* has more than the *ledger*."""
+    if ledger.exists() and copy.exists() and ledger.stat().st_size < copy.stat().st_size:
+        raise Fault(f"{ledger} is shorter than its copy {copy}, which was left as it is: compare both")
 
 
 def files(path: str) -> Iterator[str]:
