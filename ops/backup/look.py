@@ -3,6 +3,7 @@
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Literal
 
 from pydantic import ValidationError
 
@@ -11,10 +12,12 @@ from ops.backup.facts import Database, Looked, Repository
 from ops.change import run as change
 from ops.change.session import Session
 from ops.errors import BadInput, Failed
-from ops.logbook.model import Event, Record
+from ops.logbook.files import events_bytes, file_bytes
+from ops.logbook.model import Event, Record, Start
 from ops.playbook import Playbook, told
 from ops.request import new_id
 
+Status = Literal["changed", "failed"]
 PLAYBOOK, MODULE = "backup_look.yml", "backup_facts"
 
 
@@ -85,20 +88,43 @@ def collect(session: Session, seen: Looked) -> list[str]:
 def record(session: Session, host: str, result: dict[str, object], before: Record | None) -> None:
     """Add the record of one *result* from *host*; *before* is what the logbook says of the same change."""
     fields = outcome.record_fields(host, result)
-    identifier = new_id(fields["ended"]) if before else str(result["id"])
-    links = {"corrects": before.id} if before else {}
-    change.finish(
-        session,
-        Record(
-            id=identifier,
-            category="standard",
-            reason=before.reason if before else "by the timer",
-            digest=None,
-            requester=before.requester if before else session.operator,
-            operator=session.operator,
-            controller=before.controller if before else host,
-            command=before.command if before else "systemd timer",
-            links=links,
-            **fields,
-        ),
+    made = Record(
+        id=new_id(fields["ended"]) if before else str(result["id"]),
+        category="standard",
+        reason=before.reason if before else "by the timer",
+        digest=None,
+        requester=before.requester if before else session.operator,
+        operator=session.operator,
+        controller=before.controller if before else host,
+        command=before.command if before else "systemd timer",
+        links={"corrects": before.id} if before else {},
+        **fields,
     )
+    change.finish(session, made, evidence(made, host, result))
+
+
+def evidence(made: Record, host: str, result: dict[str, object]) -> dict[str, bytes]:
+    """Return the files that show what the record *made* says: when it began, and the result as *host* wrote it."""
+    start = Start(
+        id=made.id,
+        run=1,
+        digest=None,
+        operator=made.operator,
+        controller=made.controller,
+        time=made.started,
+        command=made.command,
+    )
+    status: Status = "changed" if made.outcome == "verified" else "failed"
+    seen = Event(
+        time=made.ended,
+        type="result",
+        task="Take over what the host's timer did",
+        action=outcome.MODULE,
+        host=host,
+        status=status,
+        data=dict(result),
+    )
+    return {
+        "start-1.json": file_bytes(start),
+        "events-1.jsonl": events_bytes([seen, Event(time=made.ended, type="end")]),
+    }
