@@ -1,12 +1,14 @@
 """Building: archives are gathered and checked first, then one host per Debian release builds what is not built yet."""
 
+import fcntl
 import hashlib
 import json
 import os
 import re
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -93,12 +95,25 @@ def build(orders: Sequence[Order], source: str, cache: Path, *, again: bool = Fa
     Raises:
         OpsError: an archive is missing or wrong (nothing is built then), or a step of the build failed.
     """
-    known = {} if again else {order: built for order in orders if (built := find(order))}
-    missing = [order for order in orders if order not in known]
-    if missing:
-        gathered = {order.release.name: archives.gather(order.release, source, cache) for order in missing}
-        known |= _build_all(missing, gathered)
-    return [known[order] for order in orders]
+    with _alone(cache):
+        known = {} if again else {order: built for order in orders if (built := find(order))}
+        missing = [order for order in orders if order not in known]
+        if missing:
+            gathered = {order.release.name: archives.gather(order.release, source, cache) for order in missing}
+            known |= _build_all(missing, gathered)
+        return [known[order] for order in orders]
+
+
+@contextmanager
+def _alone(cache: Path) -> Iterator[None]:
+    """Wait until no other command builds with the same *cache*: what it builds is found then."""
+    cache.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(cache, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def find(order: Order) -> Built | None:
