@@ -1,5 +1,6 @@
 """What hosts tell about backups, checked where it arrives."""
 
+import json
 from typing import Any
 
 from pydantic import ConfigDict, Field
@@ -46,6 +47,18 @@ class Marker(Model):
     seen: str = ""
 
 
+class Waiting(Model):
+    """A result that waits to be recorded, to the byte as its program wrote it, and the signature that its host gave it."""
+
+    text: str
+    signature: str
+
+    @property
+    def result(self) -> dict[str, Any]:
+        """What it says."""
+        return dict(json.loads(self.text))
+
+
 class Repository(Model):
     """The host that keeps the repositories."""
 
@@ -57,7 +70,7 @@ class Repository(Model):
     last: dict[str, Any] = Field(default_factory=dict)
     proven: dict[str, Any] = Field(default_factory=dict)
     marker: Marker = Marker()
-    queue: tuple[dict[str, Any], ...] = ()
+    queue: tuple[Waiting, ...] = ()
     running: tuple[str, ...] = ()
     sent: str = ""
 
@@ -84,9 +97,13 @@ class Database(Model):
 
 
 class Looked(Model):
-    """The answers of all hosts; ``silent`` says why another is not known. Which is which says the module's own answer."""
+    """The answers of all hosts; ``silent`` says why another is not known. Which is which says the module's own answer.
+
+    ``untrusted`` says of results by their ids why they are not recorded.
+    """
 
     repository_host: str = ""
     repository: Repository | None = None
     databases: dict[str, Database] = Field(default_factory=dict)
     silent: dict[str, str] = Field(default_factory=dict)
+    untrusted: dict[str, str] = Field(default_factory=dict)

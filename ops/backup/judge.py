@@ -40,8 +40,19 @@ def findings(seen: Looked, now: datetime) -> list[Finding]:
         *(finding for place in repository.places for finding in place_findings(host, repository, place, moment)),
         *equality(host, repository),
         *noted(host, repository, moment),
+        *untrusted(seen),
         *(finding for name, database in seen.databases.items() for finding in archiving(name, database)),
     ]
+
+
+def untrusted(seen: Looked) -> Iterator[Finding]:
+    """Yield the results that are not recorded, since the host's key that the inventory knows has not signed them."""
+    for identifier, why in seen.untrusted.items():
+        yield Finding(
+            seen.repository_host,
+            f"result {identifier} {why}: it is not recorded and waits",
+            "see docs/howto/set-up-backups.md#4-the-hosts-key",
+        )
 
 
 def versions(host: str, repository: Repository, databases: dict[str, Database]) -> Iterator[Finding]:

@@ -2,17 +2,19 @@
 
 import tempfile
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
 from pydantic import ValidationError
 
 from ops.backup import outcome
-from ops.backup.facts import Database, Looked, Repository
+from ops.backup.facts import Database, Looked, Repository, Waiting
 from ops.change import run as change
 from ops.change.session import Session
 from ops.errors import BadInput, Failed
-from ops.logbook.files import events_bytes, file_bytes
+from ops.logbook.files import RESULT, RESULT_SIGNATURE, events_bytes, file_bytes
+from ops.logbook.judge_machine import TIMER, unsigned
 from ops.logbook.model import Event, Record, Start
 from ops.playbook import Playbook, told
 from ops.request import new_id
@@ -38,10 +40,10 @@ def look(session: Session, *, whole: bool = False) -> Looked:
         if not words:
             raise BadInput("this inventory has no backup_host", next_step="see docs/howto/set-up-backups.md")
         raise Failed(f"how backups stand is not known ({words})", left="nothing was done", next_step="invoke deploy")
-    collected = collect(session, seen)
+    collected, untrusted = collect(session, seen)
     if collected:
         ask(session.inventory.path, {"backup_collected": collected})
-    return seen
+    return seen.model_copy(update={"untrusted": untrusted})
 
 
 def ask(inventory: Path, variables: dict[str, object]) -> Looked:
@@ -70,23 +72,30 @@ def answers(events: Iterable[Event], said: dict[str, str]) -> Looked:
     return Looked(repository_host=host, repository=repository, databases=databases, silent=silent)
 
 
-def collect(session: Session, seen: Looked) -> list[str]:
-    """Record the results that waited on the host, and return their ids.
+def collect(session: Session, seen: Looked) -> tuple[list[str], dict[str, str]]:
+    """Record the results that waited on the host, and return their ids, and why others wait on.
 
-    A result whose change has a record already, one that lost contact, gets a record of its own that corrects the other.
+    A result whose change has a record already, one that lost contact, gets a record of its own that corrects the other. One that
+    the host has not signed with the key that the inventory knows of it is not recorded.
     """
-    done = []
-    for result in seen.repository.queue if seen.repository else ():
-        identifier = str(result["id"])
+    done: list[str] = []
+    untrusted: dict[str, str] = {}
+    for waiting in seen.repository.queue if seen.repository else ():
+        identifier, text = str(waiting.result["id"]), waiting.text.encode()
+        hosts, moment = (seen.repository_host,), datetime.now(UTC)
+        if problem := unsigned(text, waiting.signature.encode(), session.operators, hosts, moment):
+            untrusted[identifier] = problem
+            continue
         before = session.logbook.read(identifier).record if session.logbook.files(identifier) else None
-        if before is None or before.outcome != outcome.ended(result):
-            record(session, seen.repository_host, result, before)
+        if before is None or before.outcome != outcome.ended(waiting.result):
+            record(session, seen.repository_host, waiting, before)
         done.append(identifier)
-    return done
+    return done, untrusted
 
 
-def record(session: Session, host: str, result: dict[str, object], before: Record | None) -> None:
-    """Add the record of one *result* from *host*; *before* is what the logbook says of the same change."""
+def record(session: Session, host: str, waiting: Waiting, before: Record | None) -> None:
+    """Add the record of what *waiting* on *host* says; *before* is what the logbook says of the same change."""
+    result = waiting.result
     fields = outcome.record_fields(host, result)
     made = Record(
         id=new_id(fields["ended"]) if before else str(result["id"]),
@@ -96,15 +105,15 @@ def record(session: Session, host: str, result: dict[str, object], before: Recor
         requester=before.requester if before else session.operator,
         operator=session.operator,
         controller=before.controller if before else host,
-        command=before.command if before else "systemd timer",
+        command=before.command if before else TIMER,
         links={"corrects": before.id} if before else {},
         **fields,
     )
-    change.finish(session, made, evidence(made, host, result))
+    change.finish(session, made, evidence(made, host, waiting))
 
 
-def evidence(made: Record, host: str, result: dict[str, object]) -> dict[str, bytes]:
-    """Return the files that show what the record *made* says: when it began, and the result as *host* wrote it."""
+def evidence(made: Record, host: str, waiting: Waiting) -> dict[str, bytes]:
+    """Return the files that show what the record *made* says: when it began, and the result as *host* wrote and signed it."""
     start = Start(
         id=made.id,
         run=1,
@@ -122,9 +131,11 @@ def evidence(made: Record, host: str, result: dict[str, object]) -> dict[str, by
         action=outcome.MODULE,
         host=host,
         status=status,
-        data=dict(result),
+        data=waiting.result,
     )
     return {
         "start-1.json": file_bytes(start),
         "events-1.jsonl": events_bytes([seen, Event(time=made.ended, type="end")]),
+        RESULT: waiting.text.encode(),
+        **({RESULT_SIGNATURE: waiting.signature.encode()} if waiting.signature else {}),
     }

@@ -7,7 +7,7 @@ from typing import Literal
 from ops import terminal
 from ops.backup import outcome, show
 from ops.backup.facts import Looked
-from ops.backup.judge import findings, versions
+from ops.backup.judge import findings, untrusted, versions
 from ops.backup.look import look
 from ops.change.collect import Ending, run_playbook
 from ops.change.session import Session
@@ -168,6 +168,8 @@ def listing(session: Session, json: bool) -> None:
         terminal.data(show.as_data(seen))
     else:
         terminal.table("Backups", show.LIST_COLUMNS, show.list_rows(seen))
+        for finding in untrusted(seen):
+            terminal.warn(f"{finding.host}: {finding.what}; {finding.next_step}")
 
 
 def history(session: Session, json: bool) -> None:

@@ -63,7 +63,7 @@ def restore(session: Session, wish: Wish) -> Record:
         with terminal.progress("Looking at the repositories"):
             seen = look(session)
         refuse_unfit(seen)
-        host, actions = chosen(seen, wish)
+        host, actions = chosen(seen, wish, live_host(session))
         category: Category = "normal" if actions.replaces else "standard"
         request = make_request("restore", category, wish.reason, session.operator, session.inventory, limit=host)
         refuse_frozen(session, request)
@@ -87,16 +87,24 @@ def waiting(plan: Plan) -> Waiting:
     )
 
 
-def chosen(seen: Looked, wish: Wish) -> tuple[str, RestoreHost]:
-    """Return which host is restored onto, and what onto it.
+def live_host(session: Session) -> str:
+    """Return the host that the application asks: the first of its group."""
+    return next(iter(session.inventory.groups.get("database", ())), "")
+
+
+def chosen(seen: Looked, wish: Wish, live: str) -> tuple[str, RestoreHost]:
+    """Return which host is restored onto (*live* if nobody names another), and what onto it.
 
     Raises:
         BadInput: there is no such backup, time, repository or host.
     """
-    host = wish.target or next(iter(seen.databases), "")
+    host = wish.target or live
     if host not in seen.databases:
         known = ", ".join(seen.databases) or "none answered"
-        raise BadInput(f"{host or 'a database host'} cannot be restored onto", next_step=f"database hosts: {known}")
+        why = f": {seen.silent[host]}" if host in seen.silent else ""
+        raise BadInput(
+            f"{host or 'a database host'} cannot be restored onto{why}", next_step=f"database hosts: {known}"
+        )
     place = place_of(seen, wish.repository)
     moment = time_of(wish.to)
     backup = backup_of(place, wish.label, moment)
@@ -315,7 +323,7 @@ def execute(session: Session, plan: Plan, number: int) -> Record:
 def variables(session: Session, plan: Plan, start: Start) -> dict[str, Any]:
     """Return what the playbook is given."""
     host, actions = only(plan)
-    live = host == next(iter(session.inventory.groups.get("database", ())), host)
+    live = host == live_host(session)
     return {
         "restore": {
             **actions.model_dump(mode="json", include={"label", "until", "repository", "replaces"}),

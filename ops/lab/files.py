@@ -1,7 +1,7 @@
 """The files of a lab's state folder: what they are called, and what the lab remembers of itself."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -41,6 +41,11 @@ class Files:
     def known_hosts(self) -> Path:
         """The hosts' keys, made here before they booted."""
         return self.state / "known_hosts"
+
+    @property
+    def every_host_key(self) -> Path:
+        """All host keys that this lab's hosts have had: a host that is reset gets a new one."""
+        return self.state / "host_keys"
 
     @property
     def control(self) -> Path:
@@ -91,9 +96,22 @@ class Files:
         _replace(self.known_hosts, "".join(self._known(guest) for guest in guests.values()))
         _replace(self.ssh_config, "".join(self._block(guest) for guest in guests.values()))
 
+        had = self.host_keys(tuple(guests))
+        new = {(name, key) for name in guests if (key := self._key(name)) not in had[name]}
+        with self.every_host_key.open("a", encoding="utf-8") as file:
+            file.writelines(f"{name} {key}\n" for name, key in sorted(new))
+
+    def host_keys(self, names: Iterable[str]) -> dict[str, list[str]]:
+        """Return the public keys that each of *names* has and had, the newest last: what a host signed stays good."""
+        lines = self.every_host_key.read_text(encoding="utf-8").splitlines() if self.every_host_key.exists() else []
+        kept = [line.split(" ", 1) for line in lines]
+        return {name: [key for host, key in kept if host == name] for name in names}
+
     def _known(self, guest: Guest) -> str:
-        key = (self.host(guest.name) / "host_key.pub").read_text().split()
-        return f"{guest.name},{guest.address} {key[0]} {key[1]}\n"
+        return f"{guest.name},{guest.address} {self._key(guest.name)}\n"
+
+    def _key(self, name: str) -> str:
+        return " ".join((self.host(name) / "host_key.pub").read_text().split()[:2])
 
     def _block(self, guest: Guest) -> str:
         return f"""\

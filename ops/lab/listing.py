@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +14,16 @@ GROUPS = {"app": "application", "db": "database", "backup": "backup"}
 """Group of a host by the letters its name begins with."""
 
 
-def listing(addresses: Mapping[str, str], state: Path, keys: Mapping[str, str]) -> dict[str, Any]:
+def listing(
+    addresses: Mapping[str, str], state: Path, keys: Mapping[str, str], machines: Mapping[str, Sequence[str]]
+) -> dict[str, Any]:
     """Return the inventory of hosts of the lab with the state folder *state*.
 
     Args:
         addresses: host → address, in their order; empty where the host does not run.
         state: where SSH configuration, keys and the logbook's clone of this lab are.
         keys: operator → public key.
+        machines: host that keeps backups → its public keys, by which it signs what its timers did.
     """
     hosts = list(addresses)
     groups = {
@@ -35,6 +38,11 @@ def listing(addresses: Mapping[str, str], state: Path, keys: Mapping[str, str]) 
         "operators": [
             {"name": name, "office": "administration", "state": "present", "keys": [{"public": key}]}
             for name, key in keys.items()
+        ]
+        + [
+            {"name": name, "office": "timer", "keys": [{"public": key} for key in known]}
+            for name, known in machines.items()
+            if known
         ],
     }
     return {
@@ -55,7 +63,9 @@ def main() -> None:
     names = wanted or list(running) or list(default_hosts())
     public = {name: lab.keys / f"{name}.pub" for name in OPERATORS}
     keys = {name: path.read_text(encoding="utf-8").strip() for name, path in public.items() if path.exists()}
-    json.dump(listing({name: running.get(name, "") for name in names}, lab.state, keys), sys.stdout)
+    backup = [name for name in names if GROUPS.get(name.rstrip("0123456789")) == "backup"]
+    machines = lab.files.host_keys(backup)
+    json.dump(listing({name: running.get(name, "") for name in names}, lab.state, keys, machines), sys.stdout)
 
 
 if __name__ == "__main__":

@@ -20,6 +20,9 @@ PHASES: Mapping[str, type[Plan] | type[Approval] | type[Record]] = {
 }
 START = re.compile(r"start-([1-9]\d*)\.json")
 EVENTS = re.compile(r"events-([1-9]\d*)\.jsonl")
+RESULT, RESULT_SIGNATURE = "result.json", "result.json.sig"
+"""What a timer's program wrote on its host, to the byte, and that host's signature of it."""
+
 PATH = re.compile(r"changes/(\d{4})/(\d{2})/((\d{4})-(\d{2})-\d{2}-\d{4}-[a-z2-7]{4})/([a-z0-9.-]+)")
 
 
@@ -55,7 +58,9 @@ def split_path(path: str) -> tuple[str, str] | None:
 
 def is_phase(name: str) -> bool:
     """Return whether *name* is a file that a change may hold."""
-    return name in PHASES or name == "page.md" or bool(START.fullmatch(name) or EVENTS.fullmatch(name))
+    return name in (*PHASES, "page.md", RESULT, RESULT_SIGNATURE) or bool(
+        START.fullmatch(name) or EVENTS.fullmatch(name)
+    )
 
 
 def state_of(names: Collection[str]) -> State:

@@ -19,6 +19,7 @@ Rule = Literal[
     "digest",
     "approval",
     "result",
+    "machine",
     "page",
 ]
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from ops.errors import Failed
 from ops.logbook import page
 from ops.logbook.canonical import canonical
-from ops.logbook.files import EVENTS, START, ChangeFiles, change_folder, parse_change
+from ops.logbook.files import EVENTS, RESULT, RESULT_SIGNATURE, START, ChangeFiles, change_folder, parse_change
 from ops.logbook.finding import Finding, Rule
 from ops.logbook.judge_result import judge_result
 from ops.logbook.model import Approval, Plan, Start
@@ -62,7 +62,7 @@ def judge_change(change: str, added: Sequence[Added], rules: Mapping[str, str], 
     """
     first = list({entry.name: entry for entry in reversed(added)}.values())[::-1]
     try:
-        files = parse_change(change, {entry.name: entry.content for entry in first if entry.name != "page.md"})
+        files = parse_change(change, {entry.name: entry.content for entry in first})
     except Failed as error:
         yield Finding(rule="form", what=error.what, commit=first[0].commit, path=change_folder(change))
         return
@@ -76,7 +76,7 @@ def judge_change(change: str, added: Sequence[Added], rules: Mapping[str, str], 
 
 def _form(change: Change) -> Iterator[Finding]:
     for entry in change.added:
-        if entry.name != "page.md" and not _is_canonical(entry):
+        if entry.name not in ("page.md", RESULT, RESULT_SIGNATURE) and not _is_canonical(entry):
             yield change.finding("form", entry.name, "is not in canonical form")
     for name, identifier in _identifiers(change.files):
         if identifier != change.files.id:

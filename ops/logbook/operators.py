@@ -1,6 +1,7 @@
 """Operators as data: who they are, which office they hold, with which keys they sign, and since and until when.
 
-The office is the organisation's separation of duties: nobody holds two, and only administration signs changes.
+The office is the organisation's separation of duties: nobody holds two, and only administration signs changes. A host has an
+office, too, ``timer``: with its own key it signs what its timers did.
 """
 
 import base64
@@ -17,7 +18,7 @@ from pydantic import Field, ValidationError, field_validator
 from ops.errors import BadInput
 from ops.logbook.model import Model, OperatorName
 
-Office = Literal["administration", "member-administration", "clearing"]
+Office = Literal["administration", "member-administration", "clearing", "timer"]
 MAY_SIGN: tuple[Office, ...] = ("administration",)
 """Offices whose operators carry out, allow and sign changes."""
 

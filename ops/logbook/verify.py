@@ -11,6 +11,7 @@ from ops.logbook.files import split_path
 from ops.logbook.finding import Finding
 from ops.logbook.history import Commit, read_history
 from ops.logbook.judge import APPROVAL_RULES, Added, judge_change
+from ops.logbook.judge_machine import judge_machine
 from ops.logbook.model import Model
 from ops.logbook.operators import MAY_SIGN, Operators
 from ops.logbook.receipts import Receipt, judge_chain, judge_text, parse_receipts, received
@@ -88,6 +89,11 @@ def audit(
             for found in judge_commit(commit, commits, operators, covered.get(commit.id))
         ),
         *(found for change, added in sorted(changes.items()) for found in judge_change(change, added, rules, moment)),
+        *(
+            found
+            for change, added in sorted(changes.items())
+            for found in judge_machine(change, added, operators, lambda commit: received_at(commits[commit], covered))
+        ),
     ]
     return Audit(
         findings=tuple(findings),
@@ -97,6 +103,11 @@ def audit(
         not_off_host=len(commits) - len(covered),
         remote=remote.trouble or ("checked" if logbook.remote.address else "none"),
     )
+
+
+def received_at(commit: Commit, covered: Mapping[str, Receipt]) -> datetime:
+    """Return when *commit* was received off-host; one that was not is taken by its own date."""
+    return covered[commit.id].time if commit.id in covered else commit.dated
 
 
 def ask_remote(logbook: Logbook) -> Remote:

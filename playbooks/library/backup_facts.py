@@ -88,7 +88,7 @@ def repository(parameters: dict[str, Any]) -> dict[str, Any]:
         "last": note(STATE / "last.json"),
         "proven": note(DRILL),
         "marker": newest_marker(),
-        "queue": [note(path) for path in sorted((STATE / "queue").glob("*.json"))],
+        "queue": [waiting(path) for path in sorted((STATE / "queue").glob("*.json"))],
         "running": running(),
         "sent": sent(configuration["stanza"]) if parameters["whole"] else "",
     }
@@ -98,7 +98,17 @@ def forget(identifiers: list[str]) -> None:
     """Remove results that are recorded; a name with a slash is no id."""
     for identifier in identifiers:
         if "/" not in identifier:
-            (STATE / "queue" / f"{identifier}.json").unlink(missing_ok=True)
+            for suffix in (".json", ".sig"):
+                (STATE / "queue" / f"{identifier}{suffix}").unlink(missing_ok=True)
+
+
+def waiting(path: Path) -> dict[str, str]:
+    """Return a result that waits to be recorded, to the byte, and the host's signature of it, empty where there is none."""
+    signature = path.with_suffix(".sig")
+    return {
+        "text": path.read_text(encoding="utf-8"),
+        "signature": signature.read_text(encoding="utf-8") if signature.exists() else "",
+    }
 
 
 def place(stanza: str, entry: dict[str, Any], whole: bool) -> dict[str, Any]:

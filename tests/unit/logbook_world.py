@@ -33,7 +33,9 @@ from ops.logbook.verify import Audit, audit
 ROLE = Path(__file__).resolve().parents[2] / "roles" / "logbook" / "files"
 NOW = datetime(2026, 11, 25, 23, 0, tzinfo=UTC)
 ID = "2026-11-25-2300-k7xq"
-OFFICES = {"anna": "administration", "bert": "administration", "carl": "clearing", "dora": "administration"}
+OFFICES = {
+    "anna": "administration", "bert": "administration", "carl": "clearing", "dora": "administration", "backup1": "timer",
+}  # fmt: skip
 SSH = """#!{python}
 import os, sys
 if "-G" in sys.argv:

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ops.backup import judge, outcome, show
-from ops.backup.facts import Backup, Database, Looked, Place, Repository
+from ops.backup.facts import Backup, Database, Looked, Place, Repository, Waiting
 from ops.backup.look import answers
 from ops.backup.procedure import ending
 from ops.logbook.model import Check, Event, HostResult, Record
@@ -191,7 +191,10 @@ def test_what_the_module_tells_is_what_the_controller_reads(
     told = Repository(**facts_module.repository({"collected": ["two", "none"], "whole": False}))
     assert [one.label for one in told.places[0].backups] == [FULL, DIFF]
     assert told.places[0].archive == {"min": WAL, "max": WAL}
-    assert (told.running, told.queue) == (("bordbuch-backup@full.service",), (backup_result(),))
+    assert (told.running, told.queue) == (
+        ("bordbuch-backup@full.service",),
+        (Waiting(text=json.dumps(backup_result()), signature=""),),
+    )
     answering("runuser", json.dumps({"server": 17, "databases": ["other"], "archived": 5}))
     database = Database(**facts_module.database({"database": "liquidfeedback"}))
     assert (database.runs, database.server, database.members, database.archived) == (True, 17, 0, 5)

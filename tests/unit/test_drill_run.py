@@ -54,6 +54,14 @@ SETTINGS: dict[str, Any] = {
 }
 
 
+def test_the_timer_tries_each_repository_in_turn_and_old_backups_too() -> None:
+    places = [{"number": 1, "kind": "posix"}, {"number": 2, "kind": "posix"}, {"number": 3, "kind": "sftp"}]
+    turns = [json.loads(request.of_the_week(week, json.dumps({"places": places}))) for week in range(4)]
+    assert [(turn["repository"], turn["label"]) for turn in turns] == [(1, ""), (2, ""), (1, "random"), (2, "random")]
+    assert all(request.parse_request(request.of_the_week(week, json.dumps({"places": places}))) for week in range(4))
+    assert [request.of_the_week(0, text) for text in ("", "{}", '{"places": []}')] == ["{}"] * 3
+
+
 def test_the_configuration() -> None:
     found = request.parse_settings(json.dumps(SETTINGS))
     assert found.application

@@ -77,7 +77,7 @@ def plan(**changes: Any) -> Plan:
     ],
 )
 def test_what_comes_back(wish: Wish, label: str, until: str) -> None:
-    host, found = restore.chosen(looked(), wish)
+    host, found = restore.chosen(looked(), wish, "db1")
     assert (host, found) == ("db1", actions(label=label, until=until, repository=wish.repository, replaces=False))
 
 
@@ -96,16 +96,16 @@ def test_what_comes_back(wish: Wish, label: str, until: str) -> None:
 )
 def test_what_cannot_come_back(wish: Wish, what: str) -> None:
     with pytest.raises(BadInput) as refused:
-        restore.chosen(looked(), wish)
+        restore.chosen(looked(), wish, "db1")
     assert refused.value.what == what
 
 
 def test_the_database_host_is_meant_unless_another_is_named() -> None:
     seen = looked(db1=database(), db2=database(members=3))
-    assert [restore.chosen(seen, Wish(target=name))[0] for name in ("", "db1", "db2")] == ["db1", "db1", "db2"]
-    assert [restore.chosen(seen, Wish(target=name))[1].replaces for name in ("db1", "db2")] == [False, True]
+    assert [restore.chosen(seen, Wish(target=name), "db1")[0] for name in ("", "db1", "db2")] == ["db1", "db1", "db2"]
+    assert [restore.chosen(seen, Wish(target=name), "db1")[1].replaces for name in ("db1", "db2")] == [False, True]
     with pytest.raises(BadInput, match="a database host cannot be restored onto"):
-        restore.chosen(Looked(repository=seen.repository), Wish())
+        restore.chosen(Looked(repository=seen.repository), Wish(), "")
 
 
 def test_a_server_that_does_not_answer_may_hold_data() -> None:

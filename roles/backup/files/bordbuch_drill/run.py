@@ -20,6 +20,7 @@ from bordbuch_drill.pgbackrest import restore
 from bordbuch_drill.prepare import backups_made, choose_target, clock, configure, look, recovery_point
 from bordbuch_drill.programs import end, read, remove
 from bordbuch_drill.replay import replay
+from bordbuch_drill.request import of_the_week
 from bordbuch_drill.result import verdict, write_result
 from bordbuch_drill.server import recover, recovery_time
 
@@ -153,8 +154,13 @@ def main(arguments: Sequence[str], paths: Paths) -> int:
     try:
         with alone(paths.state):
             wanted = Path(arguments[0]) if arguments else None
-            asked = read(wanted, "The request") if wanted and wanted.exists() else "{}"
-            conclusion = carry_out(Drill(paths, datetime.now(UTC), asked))
+            now = datetime.now(UTC)
+            if wanted and wanted.exists():
+                asked = read(wanted, "The request")
+            else:
+                said = paths.configuration.read_text("utf-8") if paths.configuration.exists() else ""
+                asked = of_the_week(now.toordinal() // 7, said)
+            conclusion = carry_out(Drill(paths, now, asked))
     except (Failed, OSError) as why:
         print(f"There was no drill: {why}", file=sys.stderr)
         return 1
