@@ -13,6 +13,14 @@ ROOT = Path(__file__).resolve().parents[2]
 INVOKE = Path(sys.executable).with_name("invoke")
 
 
+MEMBERS = """
+    INSERT INTO member (activated, last_activity, active, name, login)
+        SELECT now(), now(), TRUE, 'Planted Name ' || n, 'planted' || n FROM generate_series(1, 9000) AS n ON CONFLICT DO NOTHING;
+    INSERT INTO session (ident, member_id) SELECT 'session' || id, id FROM member WHERE name LIKE 'Planted%' ON CONFLICT DO NOTHING;
+    INSERT INTO token (token, member_id) SELECT 'token' || id, id FROM member WHERE name LIKE 'Planted%' ON CONFLICT DO NOTHING
+"""
+
+
 class Deployed:
     """The site's lab, and the command line on it."""
 
@@ -44,3 +52,18 @@ def site(lab: Lab) -> Deployed:
     deployed = Deployed(lab)
     deployed.invoke("deploy", "--yes", seconds=1500)
     return deployed
+
+
+def sql(site: Deployed, statement: str) -> str:
+    script = f"runuser -u postgres -- psql -XAtq -v ON_ERROR_STOP=1 -d liquidfeedback <<'SQL'\n{statement};\nSQL"
+    return site.run_on("db1", script)
+
+
+@pytest.fixture(scope="session")
+def backed_up(site: Deployed) -> Deployed:
+    """The site with 9,000 members and one backup in each repository."""
+    sql(site, MEMBERS)
+    said = site.invoke("backup", "--yes")
+    assert "backup in repository 1" in said
+    assert "backup in repository 2" in said
+    return site

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from tests.site.conftest import INVOKE, ROOT, Deployed
+from tests.site.conftest import INVOKE, ROOT, Deployed, sql
 from tests.site.test_faults import until
 
 pytestmark = pytest.mark.timeout(2400)  # the first one waits until the site is deployed
@@ -22,31 +22,10 @@ REPOSITORY, ESCROW, MARKERS = (
 )
 ARCHIVED = f"find {REPOSITORY}/archive -name '*.zst' | sort"
 SERVER = "bordbuch-pgbackrest.service"
-MEMBERS = """
-    INSERT INTO member (activated, last_activity, active, name, login)
-        SELECT now(), now(), TRUE, 'Planted Name ' || n, 'planted' || n FROM generate_series(1, 9000) AS n ON CONFLICT DO NOTHING;
-    INSERT INTO session (ident, member_id) SELECT 'session' || id, id FROM member WHERE name LIKE 'Planted%' ON CONFLICT DO NOTHING;
-    INSERT INTO token (token, member_id) SELECT 'token' || id, id FROM member WHERE name LIKE 'Planted%' ON CONFLICT DO NOTHING
-"""
-
-
-def sql(site: Deployed, statement: str) -> str:
-    script = f"runuser -u postgres -- psql -XAtq -v ON_ERROR_STOP=1 -d liquidfeedback <<'SQL'\n{statement};\nSQL"
-    return site.run_on("db1", script)
 
 
 def member(site: Deployed, number: int) -> int:
     return int(sql(site, f"SELECT id FROM member WHERE login = 'planted{number}'"))
-
-
-@pytest.fixture(scope="session")
-def backed_up(site: Deployed) -> Deployed:
-    """The site with 9,000 members and one backup in each repository."""
-    sql(site, MEMBERS)
-    said = site.invoke("backup", "--yes")
-    assert "backup in repository 1" in said
-    assert "backup in repository 2" in said
-    return site
 
 
 def test_a_drill_proves_the_backup_within_a_minute(backed_up: Deployed) -> None:
