@@ -33,6 +33,9 @@ from ops.playbook import Playbook
 from ops.request import make_request, new_id
 
 PAGE_MINUTES = 120
+READABLE = (0, 2)
+"""pgBackRest's codes of a repository that has backups, and of one that has none yet."""
+
 COLUMNS = ("host", "backup", "until", "what is lost", "what is there now")
 
 
@@ -117,8 +120,10 @@ def chosen(seen: Looked, wish: Wish, live: str) -> tuple[str, RestoreHost]:
 def place_of(seen: Looked, number: int) -> Place:
     """Return the repository *number*."""
     for place in seen.repository.places if seen.repository else ():
-        if place.number == number:
+        if place.number == number and place.code in READABLE:
             return place
+        if place.number == number:
+            raise BadInput(f"repository {number} cannot be read: {place.status}", left="nothing was touched")
     raise BadInput(f"there is no repository {number}", left="nothing was touched", next_step="invoke backup.list")
 
 

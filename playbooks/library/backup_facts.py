@@ -115,19 +115,30 @@ def place(stanza: str, entry: dict[str, Any], whole: bool) -> dict[str, Any]:
     """Return what one repository says that it has."""
     told = {"number": entry["number"], "path": entry["path"], "kind": entry["kind"], "keep_full": entry["keep_full"]}
     done = pgbackrest(f"--stanza={stanza}", f"--repo={entry['number']}", "--output=json", "info")
-    listing = json.loads(done.stdout or "[]") if not done.returncode else []
+    # Not strict: what a wrong passphrase makes of a file stands in the message as it is.
+    listing = json.loads(done.stdout or "[]", strict=False) if not done.returncode else []
     if not listing:
         return {**told, "status": words(done) or "it has no stanza", "code": 99, "backups": [], "archive": {}}
     seen = listing[0]
     return {
         **told,
-        "status": seen["status"]["message"],
+        "status": status(seen, entry["number"]),
         "code": seen["status"]["code"],
         "backups": [backup(one) for one in seen["backup"]],
         "archive": newest_archive(seen.get("archive", [])),
         "free_bytes": shutil.disk_usage(entry["path"]).free if entry["kind"] == "posix" else None,
         "fault": verify(stanza, entry["number"]) if whole else "",
     }
+
+
+def status(seen: dict[str, Any], number: int) -> str:
+    """Return in words how pgBackRest says that one repository stands."""
+    own = next((one["status"] for one in seen.get("repo", []) if one["key"] == number), seen["status"])
+    said = "".join(letter for letter in own["message"].partition("\n")[0] if letter.isprintable())[:300]
+    # A wrong passphrase shows itself by the padding, or one time in some hundred only by the nonsense that comes out.
+    if said.startswith(("[CryptoError]", "[FormatError]")):
+        return f"its passphrase does not open it, or it is damaged: {said}"
+    return said
 
 
 def backup(entry: dict[str, Any]) -> dict[str, Any]:
@@ -235,8 +246,9 @@ def package(name: str) -> str:
 def run(*command: str) -> subprocess.CompletedProcess[str]:
     """Run a program that reads, with an hour's limit."""
     return subprocess.run(
-        command, cwd="/", capture_output=True, text=True, check=False, timeout=3600, stdin=subprocess.DEVNULL
-    )
+        command, cwd="/", capture_output=True, text=True, errors="replace", check=False, timeout=3600,
+        stdin=subprocess.DEVNULL,
+    )  # fmt: skip
 
 
 def main() -> None:

@@ -95,7 +95,8 @@ def hidden_everywhere(site: Deployed) -> Iterator[None]:
     move = "for place in {places}; do test -e $place/{name}; chattr -i $place/{name}; mv $place/{name} $place/../kept; done"
     site.run_on("backup1", move.format(places=places, name=name))
     yield
-    site.run_on("backup1", f"for place in {places}; do mv $place/../kept $place/{name}; done")
+    back = f"for place in {places}; do chattr -i $place/../kept; mv $place/../kept $place/{name}; done"
+    site.run_on("backup1", back)  # meanwhile it may have been sealed
 
 
 @contextmanager
@@ -210,9 +211,9 @@ def test_a_backup_goes_on_without_its_controller_and_is_recorded(backed_up: Depl
         [str(INVOKE), "backup", "--yes"], cwd=ROOT, env=backed_up.environment, start_new_session=True,
         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     ) as process:  # fmt: skip
-        until(backed_up, "backup1", "systemctl is-active 'bordbuch-backup@*' | grep -q activ")
+        until(backed_up, "backup1", "systemctl is-active 'bordbuch-backup@*' | grep -qx activating")
         os.killpg(process.pid, signal.SIGKILL)
-    until(backed_up, "backup1", "! systemctl is-active 'bordbuch-backup@*' | grep -q activ")
+    until(backed_up, "backup1", "! systemctl is-active 'bordbuch-backup@*' | grep -qx activating")
     backed_up.invoke("backup.list")
     assert corrections(backed_up)[len(before) :] == [("backup", "verified")]
 

@@ -58,7 +58,7 @@ def test_a_restore_goes_on_without_its_controller_and_a_second_one_waits(backed_
     members = sql(backed_up, "SELECT count(*) FROM member")
     change = approved(backed_up)
     with running(backed_up, "restore", "--change", change, "--confirm", "db1"):
-        until(backed_up, "db1", "systemctl is-active 'bordbuch-restore@*' | grep -q activ")
+        until(backed_up, "db1", "systemctl is-active 'bordbuch-restore@*' | grep -qx activating")
         said = bert(backed_up).invoke("restore", "--reason", "at the same time", code=4)
         assert "another command" in said or change in said
     said = backed_up.invoke("restore", "--change", change, "--confirm", "db1")
@@ -70,8 +70,8 @@ def test_a_restore_goes_on_without_its_controller_and_a_second_one_waits(backed_
 def test_a_drill_goes_on_without_its_controller_and_is_recorded(backed_up: Deployed) -> None:
     before = corrections(backed_up)
     with running(backed_up, "drill"):
-        until(backed_up, "backup1", "systemctl is-active bordbuch-drill.service | grep -q activ")
-    until(backed_up, "backup1", "! systemctl is-active bordbuch-drill.service | grep -q activ")
+        until(backed_up, "backup1", "systemctl is-active bordbuch-drill.service | grep -qx activating")
+    until(backed_up, "backup1", "systemctl is-active bordbuch-drill.service | grep -qx inactive")
     backed_up.invoke("drill.history")
     assert corrections(backed_up)[len(before) :] == [("drill", "verified")]
 
@@ -93,7 +93,7 @@ def test_a_repository_without_room_is_said_and_catches_up(backed_up: Deployed) -
     backed_up.lab.fill("backup1", REPOSITORY, 1 << 20)
     try:
         said = backed_up.invoke("backup", "--full", "--yes", code=1)
-        assert "No space left" in said
+        assert f"MB are left for {REPOSITORY}" in said
         sql(backed_up, "SELECT pg_switch_wal()")
         backed_up.lab.drain("backup1", REPOSITORY)
         waits(backed_up, NO_WAL_WAITS, 180)

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections import namedtuple
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ops.backup import judge, outcome, show
+from ops.backup import judge, outcome, restore, show
 from ops.backup.facts import Backup, Database, Looked, Place, Repository, Waiting
 from ops.backup.look import answers
 from ops.backup.procedure import ending
@@ -27,6 +28,7 @@ PROMISED = {"promised": {"recovery_point_seconds": 900, "recovery_time_seconds":
 TIMES = {"started": "2026-11-25T23:00:00Z", "ended": "2026-11-25T23:01:00Z"}
 
 
+Usage = namedtuple("Usage", "total used free")
 program = load_program("roles/backup/files/backup.py")
 facts_module = load_program("playbooks/library/backup_facts.py")
 
@@ -202,6 +204,24 @@ def test_what_the_module_tells_is_what_the_controller_reads(
     assert not Database(**facts_module.database({"database": "liquidfeedback"})).runs
 
 
+def test_a_repository_that_its_passphrase_does_not_open_says_so_and_shows_no_bytes_of_it(answering: Answering) -> None:
+    said = "[FormatError] unable to load info file\nFormatError: key/value found at line 1: O\x07t\x1f"
+    own = {"key": 1, "status": {"code": 99, "message": said}}
+    answering("runuser", json.dumps([{"status": {"code": 99, "message": "other"}, "repo": [own], "backup": []}]))
+    told = facts_module.place("main", {"number": 1, "path": "/", "kind": "posix", "keep_full": 4}, False)
+    assert told["status"].startswith("its passphrase does not open it, or it is damaged: [FormatError]")
+    assert "\x07" not in told["status"]
+    assert told["code"] not in restore.READABLE
+
+
+def test_a_failed_backup_names_the_place_that_has_no_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    places = [program.Repository(1, str(tmp_path), 4), program.Repository(2, "/bordbuch", 4, "sftp")]
+    monkeypatch.setattr(program.shutil, "disk_usage", lambda _path: Usage(0, 0, 3 << 20))
+    assert program.room(places) == f"; only 3 MB are left for {tmp_path}"
+    monkeypatch.setattr(program.shutil, "disk_usage", lambda _path: Usage(0, 0, 1 << 30))
+    assert program.room(places) == ""
+
+
 def test_a_marker_that_was_cut_short_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "markers"
     monkeypatch.setattr(facts_module, "MARKERS", path)
@@ -348,8 +368,20 @@ def test_pgbackrest_is_quoted_with_its_first_error() -> None:
 
 
 def test_what_is_never_written_again_is_sealed(tmp_path: Path) -> None:
-    sealed = ["archive/main/17-1/0000000100000000/a.zst", "backup/main/F/backup.manifest", "backup/main/F/pg/b.zst"]
-    others = ["archive/main/archive.info", "backup/main/backup.info.copy", "backup/main/F/c.pgbackrest.tmp", "x.lock"]
+    half = "20261128-021000F"
+    sealed = [
+        "archive/main/17-1/0000000100000000/a.zst",
+        f"backup/main/{FULL}/backup.manifest",
+        f"backup/main/{FULL}/pg/b.zst",
+        "backup/main/backup.history/2026/x.manifest.gz",
+    ]
+    others = [
+        "archive/main/archive.info",
+        "backup/main/backup.info.copy",
+        f"backup/main/{FULL}/c.pgbackrest.tmp",
+        "x.lock",
+    ]
+    others += [f"backup/main/{half}/backup.manifest.copy", f"backup/main/{half}/bundle/1"]  # it failed half way
     for name in [*sealed, *others, "ledger/ledger", "backup/main/y.lock"]:
         program.write(tmp_path / name, "")
     assert sorted(program.files(str(tmp_path))) == [str(tmp_path / name) for name in sealed]

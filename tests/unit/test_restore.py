@@ -100,6 +100,14 @@ def test_what_cannot_come_back(wish: Wish, what: str) -> None:
     assert refused.value.what == what
 
 
+def test_a_repository_that_cannot_be_read_is_said() -> None:
+    seen = looked()
+    bad = place(1).model_copy(update={"code": 99, "status": "its passphrase does not open it"})
+    seen = seen.model_copy(update={"repository": seen.repository.model_copy(update={"places": (bad,)})})
+    with pytest.raises(BadInput, match="repository 1 cannot be read: its passphrase does not open it"):
+        restore.chosen(seen, Wish(), "db1")
+
+
 def test_the_database_host_is_meant_unless_another_is_named() -> None:
     seen = looked(db1=database(), db2=database(members=3))
     assert [restore.chosen(seen, Wish(target=name), "db1")[0] for name in ("", "db1", "db2")] == ["db1", "db1", "db2"]

@@ -51,6 +51,12 @@ NAMESPACE = "bordbuch-timer"
 GET_FLAGS, SET_FLAGS, IMMUTABLE = 0x80086601, 0x40086602, 0x10
 """From linux/fs.h: FS_IOC_GETFLAGS, FS_IOC_SETFLAGS, FS_IMMUTABLE_FL."""
 
+LABEL = re.compile(r"\d{8}-\d{6}F(_\d{8}-\d{6}[DI])?")
+"""Of a backup: the name of its folder."""
+
+LITTLE_ROOM = 256 << 20
+"""Bytes; a file of WAL has 16 MB."""
+
 HOURS = 6
 """How long a backup may take."""
 
@@ -195,12 +201,19 @@ def backup(stanza: str, repositories: list[Repository], wanted: str, identifier:
             result.repositories.append(into(stanza, repository, wanted))
         result.ok = True
     except Fault as fault:
-        result.reason = str(fault)
+        result.reason = str(fault) + room(repositories)
     if result.ok:
         result.warnings += finish(stanza, repositories)
     result.warnings += sealed(repositories)
     conclude(result, stanza, repositories)
     return 0 if result.ok else 1
+
+
+def room(repositories: list[Repository]) -> str:
+    """Return where there is next to no room left, which pgBackRest does not say when it cannot write."""
+    places = [one.path for one in repositories if one.kind == "posix"]
+    free = {path: shutil.disk_usage(path).free for path in places if Path(path).exists()}
+    return "".join(f"; only {left >> 20} MB are left for {path}" for path, left in free.items() if left < LITTLE_ROOM)
 
 
 def finish(stanza: str, repositories: list[Repository]) -> list[str]:
@@ -269,7 +282,8 @@ def backups(stanza: str, repository: Repository) -> list[dict[str, Any]]:
     Raises:
         Fault: it says that something is wrong; its exit code does not.
     """
-    listing = json.loads(pgbackrest(f"--stanza={stanza}", f"--repo={repository.number}", "--output=json", "info"))
+    said = pgbackrest(f"--stanza={stanza}", f"--repo={repository.number}", "--output=json", "info")
+    listing = json.loads(said, strict=False)
     if not listing:
         raise Fault(f"repository {repository.number} has no stanza {stanza}")
     entry = listing[0]
@@ -293,6 +307,7 @@ def pgbackrest(*arguments: str) -> str:
             cwd="/",
             capture_output=True,
             text=True,
+            errors="replace",  # what a wrong passphrase makes of a file
             check=False,
             timeout=HOURS * 3600,
             stdin=subprocess.DEVNULL,
@@ -390,10 +405,16 @@ def refuse_shorter(ledger: Path, copy: Path) -> None:
 
 
 def files(path: str) -> Iterator[str]:
-    """Yield the files below *path* that are never written again: all but the lists of contents and what is being written."""
+    """Yield the files below *path* that are never written again: all but the lists of contents and what is being written.
+
+    A backup that failed half way has no manifest yet: pgBackRest removes it or goes on with it next time.
+    """
     for folder, folders, names in os.walk(path):
         if folder == path:
             folders[:] = ["archive", "backup"]
+        if LABEL.fullmatch(os.path.basename(folder)) and "backup.manifest" not in names:  # noqa: PTH119  many folders
+            folders.clear()
+            continue
         for name in names:
             if not name.endswith((".info", ".info.copy", ".tmp", ".lock")):
                 yield os.path.join(folder, name)  # noqa: PTH118  many files, and a Path for each takes its time

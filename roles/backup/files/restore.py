@@ -257,7 +257,9 @@ class Restore:
 def run(command: list[str], given: str | None = None, hours: float = 0.5) -> subprocess.CompletedProcess[str]:
     """Run a program and return what it said."""
     source: dict[str, Any] = {"input": given} if given is not None else {"stdin": subprocess.DEVNULL}
-    return subprocess.run(command, cwd="/", capture_output=True, text=True, check=False, timeout=hours * 3600, **source)
+    return subprocess.run(
+        command, cwd="/", capture_output=True, text=True, errors="replace", check=False, timeout=hours * 3600, **source
+    )
 
 
 def words(done: subprocess.CompletedProcess[str]) -> str:
