@@ -72,7 +72,7 @@ def test_a_drill_goes_on_without_its_controller_and_is_recorded(backed_up: Deplo
     with running(backed_up, "drill"):
         until(backed_up, "backup1", "systemctl is-active bordbuch-drill.service | grep -qx activating")
     until(backed_up, "backup1", "systemctl is-active bordbuch-drill.service | grep -qx inactive")
-    backed_up.invoke("drill.history")
+    backed_up.invoke("backup.list")
     assert corrections(backed_up)[len(before) :] == [("drill", "verified")]
 
 

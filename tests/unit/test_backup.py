@@ -382,7 +382,7 @@ def test_what_is_never_written_again_is_sealed(tmp_path: Path) -> None:
         "x.lock",
     ]
     others += [f"backup/main/{half}/backup.manifest.copy", f"backup/main/{half}/bundle/1"]  # it failed half way
-    for name in [*sealed, *others, "ledger/ledger", "backup/main/y.lock"]:
+    for name in [*sealed, *others, "ledger/ledger", "backup/main/y.lock", "not-ours"]:
         program.write(tmp_path / name, "")
     assert sorted(program.files(str(tmp_path))) == [str(tmp_path / name) for name in sealed]
 

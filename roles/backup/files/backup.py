@@ -412,6 +412,7 @@ def files(path: str) -> Iterator[str]:
     for folder, folders, names in os.walk(path):
         if folder == path:
             folders[:] = ["archive", "backup"]
+            continue
         if LABEL.fullmatch(os.path.basename(folder)) and "backup.manifest" not in names:  # noqa: PTH119  many folders
             folders.clear()
             continue
