@@ -7,8 +7,10 @@ import statistics
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime, timedelta
-from typing import Literal
+from typing import Literal, get_args
 from zoneinfo import ZoneInfo
+
+from pydantic import Field
 
 from ops.announce.meaning import Procedure, held_seconds, page_seconds, procedure_of
 from ops.announce.notice import closed_advisories
@@ -27,6 +29,7 @@ class Month(Model):
     first: date
     begin: Moment
     end: Moment
+    over: bool
 
     @property
     def seconds(self) -> int:
@@ -76,8 +79,8 @@ class Figures(Model):
     approvals_owed: int
     waiting: int
     not_ended: int
-    follow_up: tuple[str, ...] = ()
-    """As recorded, with host names; only where these are wanted."""
+    hosts: dict[Point, tuple[str, ...]] = Field(default_factory=dict)
+    """Where the points are; only for who wants host names."""
 
 
 def month_of(text: str, timezone: str, now: datetime) -> Month:
@@ -93,16 +96,17 @@ def month_of(text: str, timezone: str, now: datetime) -> Month:
     if first > now:
         raise BadInput(f"the month {text} lies ahead", next_step="write one that has begun")
     after = (first + timedelta(days=32)).replace(day=1)
-    return Month(first=first.date(), begin=first, end=min(after, now))
+    return Month(first=first.date(), begin=first, end=min(after, now), over=after <= now)
 
 
 def figures(changes: Iterable[ChangeFiles], month: Month, *, hosts: bool = False) -> Figures:
-    """Return the figures of *month* from all *changes*; *hosts*: with the follow-ups as recorded, which name hosts."""
+    """Return the figures of *month* from all *changes*; *hosts*: with the names of those on which something is open."""
     known = sorted((one for one in changes if _asked(one) < month.end), key=_asked)
     ended = [one for one in known if one.record and one.record.ended < month.end]
     within = [one for one in ended if one.record and month.holds(one.record.ended)]
     closing = closing_seconds(known, within)
-    lines = _open_points(ended)
+    points = _open_points(ended)
+    counted = Counter(point for point, _host in points)
     return Figures(
         month=month,
         counts=_counts(within),
@@ -112,10 +116,17 @@ def figures(changes: Iterable[ChangeFiles], month: Month, *, hosts: bool = False
         held_seconds=sum(held_seconds(one.events) for one in within),
         page_seconds=sum(page_seconds(one) for one in within),
         proof=proof(one.record for one in ended if one.record),
-        points=dict(sorted(Counter(point for point, _line in lines).items())),
+        points={point: counted[point] for point in get_args(Point) if counted[point]},
         **_left_open(known, ended),
-        follow_up=tuple(line for _point, line in lines) if hosts else (),
+        hosts=_where(points) if hosts else {},
     )
+
+
+def _where(points: Iterable[tuple[Point, str]]) -> dict[Point, tuple[str, ...]]:
+    found: dict[Point, set[str]] = {}
+    for point, host in points:
+        found.setdefault(point, set()).update([host] if host else [])
+    return {point: tuple(sorted(hosts)) for point, hosts in found.items() if hosts}
 
 
 def _updates(records: list[Record]) -> dict[str, int]:
@@ -165,7 +176,8 @@ def _counts(changes: Iterable[ChangeFiles]) -> tuple[Count, ...]:
     outcomes = [(work_of(one), one.record.outcome) for one in changes if one.record]
     touched = Counter(work for work, outcome in outcomes if outcome not in UNTOUCHED)
     good = Counter(work for work, outcome in outcomes if outcome == "verified")
-    return tuple(Count(work=work, done=count, not_well=count - good[work]) for work, count in sorted(touched.items()))
+    works = [work for work in get_args(Work) if touched[work]]
+    return tuple(Count(work=work, done=touched[work], not_well=touched[work] - good[work]) for work in works)
 
 
 def closing_seconds(known: Iterable[ChangeFiles], within: Iterable[ChangeFiles]) -> list[int]:
@@ -203,37 +215,45 @@ def proof(records: Iterable[Record]) -> Proof | None:
 
 
 def _open_points(ended: Iterable[ChangeFiles]) -> list[tuple[Point, str]]:
-    """Return what is left to do, with the line of the record: by sort of work and host, what the latest record says.
+    """Return what is left to do, each with its host: by sort of work and host, what the latest record says.
 
     What an earlier record left is taken for done, or stands in the later one again.
     """
-    found: dict[tuple[str, str], list[tuple[Point, str]]] = {}
+    found: dict[tuple[str, str], list[Point]] = {}
     for one in ended:
         work = {"revert": "patch"}.get(work_of(one), work_of(one))
         if one.record and one.record.outcome not in UNTOUCHED:
             found.update({(work, host): points for host, points in _by_host(one, one.record).items()})
-    return [point for points in found.values() for point in points]
+    return [(point, host) for (_work, host), points in found.items() for point in points]
 
 
-def _by_host(files: ChangeFiles, record: Record) -> dict[str, list[tuple[Point, str]]]:
+def _by_host(files: ChangeFiles, record: Record) -> dict[str, list[Point]]:
     """Return the follow-ups of a record by host; a line that names none belongs to the host ``""``."""
     if files.plan is None or record.kind not in ("patch", "revert"):
-        lines = {host: [line for line in record.follow_up if line.startswith(f"{host}: ")] for host in record.hosts}
-        rest = [line for line in record.follow_up if not any(line in known for known in lines.values())]
-        return {host: [("other", line) for line in found] for host, found in {**lines, "": rest}.items()}
-    done = {host: list(_of_result(host, result)) for host, result in record.hosts.items()}
-    out: dict[str, list[tuple[Point, str]]] = {
-        host: [("left-out", f"{host}: not patched, {reason}")] for host, reason in files.plan.excluded.items()
-    }
+        return _by_line(record)
+    points = {host: _of_result(result) for host, result in record.hosts.items()}
+    points.update({host: ["left-out"] for host in files.plan.excluded})
     for host, seen in files.plan.observations.items():
-        points = out.setdefault(host, []) if host in out else done.setdefault(host, [])
-        points += [("held", f"{host}: {hold.name} is on hold") for hold in seen.holds]
-        points += [("kept-back", f"{host}: {package.name} is kept back") for package in seen.kept_back]
-    return {**done, **out}
+        more = [*_times("held", len(seen.holds)), *_times("kept-back", len(seen.kept_back))]
+        points[host] = [*points.get(host, ()), *more]
+    return points
 
 
-def _of_result(host: str, result: HostResult) -> Iterator[tuple[Point, str]]:
-    yield from (("configuration", f"{host}: compare {path} with your file") for path in result.configuration_files_left)
-    yield from (("old-files", f"{host}: {unit} runs on old files") for unit in result.still_on_old_files)
-    if result.state != "verified":
-        yield "not-done", f"{host}: {result.state}, {result.reason}".rstrip(", ")
+def _times(point: Point, count: int) -> list[Point]:
+    return [point] * count
+
+
+def _by_line(record: Record) -> dict[str, list[Point]]:
+    points: dict[str, list[Point]] = {host: [] for host in [*record.hosts, ""]}
+    for line in record.follow_up:
+        host = line.partition(": ")[0]
+        points[host if host in points else ""].append("other")
+    return points
+
+
+def _of_result(result: HostResult) -> list[Point]:
+    return [
+        *_times("not-done", result.state != "verified"),
+        *_times("old-files", len(result.still_on_old_files)),
+        *_times("configuration", len(result.configuration_files_left)),
+    ]

@@ -216,13 +216,14 @@ def meaning(files: ChangeFiles, reader: Reader) -> str:
         ),
         "closed": reader.gettext("Meanwhile the site shows a maintenance page, and nothing can be entered."),
     }
-    return " ".join([effects[effect_of(files)], *_lost(files, reader)])
+    lost = list(_lost(files, reader))
+    login = [reader.gettext("Afterwards everybody has to log in again.")] if lost else []
+    return " ".join([effects[effect_of(files)], *login, *lost])
 
 
 def _lost(files: ChangeFiles, reader: Reader) -> Iterator[str]:
     if files.plan is None or not isinstance(files.plan.actions, RestoreActions):
         return
-    yield reader.gettext("Afterwards everybody has to log in again.")
     for host in files.plan.actions.hosts.values():
         if host.until == "newest":
             yield reader.gettext("What was entered in the last moments before the failure may be missing.")
@@ -282,10 +283,19 @@ def _closed(record: Record, reader: Reader) -> Iterator[str]:
 
 
 def closed_advisories(records: Iterable[Record]) -> set[str]:
-    """Return the advisories and CVEs whose packages came on at least one host, and nothing runs on the old files any more."""
-    packages = (package for record in records for result in record.hosts.values() for package in result.packages)
-    done = (package for package in packages if package.state in ("installed", "removed"))
-    return {number for package in done for number in package.advisories}
+    """Return the advisories and CVEs that *records*, in their order, closed on every host that they were to be closed on.
+
+    Closed is what came and runs nowhere on the old files; of a host, the latest record counts.
+    """
+    last: dict[tuple[str, str, str], bool] = {}
+    for record in records:
+        for host, result in record.hosts.items():
+            for package in result.packages:
+                done = package.state in ("installed", "removed")
+                last.update({(number, host, package.name): done for number in package.advisories})
+    return {number for number, _host, _name in last} - {
+        number for (number, _host, _name), done in last.items() if not done
+    }
 
 
 def _meant(files: ChangeFiles, record: Record, reader: Reader) -> Iterator[str]:
@@ -294,7 +304,8 @@ def _meant(files: ChangeFiles, record: Record, reader: Reader) -> Iterator[str]:
     if held := held_seconds(files.events):
         yield reader.gettext("Pages had to wait for {span}.").format(span=reader.span(held))
     if record.outcome == "verified":
-        yield from _lost(files, reader)
+        yield from (lost := list(_lost(files, reader)))
+        yield from [reader.gettext("Please log in again.")] if lost else []
         yield reader.gettext("The site can be used as always.")
 
 

@@ -1,7 +1,6 @@
 """The monthly report as a text for the blog and the board, from the figures of the month. Pure."""
 
 from collections.abc import Iterator, Mapping
-from datetime import timedelta
 
 from ops.announce.figures import Figures, Point, Proof, Work
 from ops.announce.reader import Reader
@@ -22,7 +21,7 @@ def report(figures: Figures, reader: Reader) -> str:
 
 
 def _unfinished(figures: Figures, reader: Reader) -> Iterator[str]:
-    if figures.month.end - figures.month.begin < timedelta(days=28):
+    if not figures.month.over:
         yield reader.gettext("As of {moment}; the month goes on.").format(moment=reader.moment(figures.month.end))
 
 
@@ -77,9 +76,9 @@ def _safe(figures: Figures, reader: Reader) -> Iterator[str]:
     yield reader.ngettext("{count} package was renewed.", "{count} packages were renewed.", figures.packages)
     median, longest = figures.seconds_to_close_median, figures.seconds_to_close_longest
     if median is not None and longest is not None:
-        yield reader.gettext(
-            "From the first plan to the installation: {median} in the middle, {longest} at most."
-        ).format(median=reader.span(median), longest=reader.span(longest))
+        yield reader.gettext("From the first plan to the installation: {median} (median), {longest} at most.").format(
+            median=reader.span(median), longest=reader.span(longest)
+        )
     if figures.opened_again:
         yield reader.ngettext(
             "{count} known weakness is open again, since updates were taken back.",
@@ -110,11 +109,17 @@ def _proven(proof: Proof | None, reader: Reader) -> Iterator[str]:
 
 def _next(figures: Figures, reader: Reader) -> Iterator[str]:
     lines = [
-        *(_point(point, count, reader) for point, count in figures.points.items()),
+        *(
+            _on(figures.hosts.get(point, ()), _point(point, count, reader), reader)
+            for point, count in figures.points.items()
+        ),
         *_counted(figures, reader),
     ]
     yield from lines or [reader.gettext("Nothing is open.")]
-    yield from (f"`{line}`" for line in figures.follow_up)
+
+
+def _on(hosts: tuple[str, ...], line: str, reader: Reader) -> str:
+    return line.removesuffix(".") + f" ({reader.listed([*hosts])})." if hosts else line
 
 
 def _counted(figures: Figures, reader: Reader) -> Iterator[str]:
