@@ -24,21 +24,26 @@ Point = Literal["not-done", "old-files", "configuration", "held", "kept-back", "
 
 
 class Month(Model):
-    """One month in the readers' time zone; ``end`` is its last moment, or now while it goes on."""
+    """One month in the readers' time zone: ``after`` is when the next begins, ``seen`` until when there are figures."""
 
     first: date
     begin: Moment
-    end: Moment
-    over: bool
+    after: Moment
+    seen: Moment
+
+    @property
+    def over(self) -> bool:
+        """Whether it goes on no longer."""
+        return self.seen == self.after
 
     @property
     def seconds(self) -> int:
         """How long it has lasted."""
-        return round((self.end - self.begin).total_seconds())
+        return round((self.seen - self.begin).total_seconds())
 
     def holds(self, time: datetime) -> bool:
         """Return whether *time* lies in it."""
-        return self.begin <= time < self.end
+        return self.begin <= time < self.after
 
 
 class Count(Model):
@@ -96,13 +101,13 @@ def month_of(text: str, timezone: str, now: datetime) -> Month:
     if first > now:
         raise BadInput(f"the month {text} lies ahead", next_step="write one that has begun")
     after = (first + timedelta(days=32)).replace(day=1)
-    return Month(first=first.date(), begin=first, end=min(after, now), over=after <= now)
+    return Month(first=first.date(), begin=first, after=after, seen=min(after, now))
 
 
 def figures(changes: Iterable[ChangeFiles], month: Month, *, hosts: bool = False) -> Figures:
     """Return the figures of *month* from all *changes*; *hosts*: with the names of those on which something is open."""
-    known = sorted((one for one in changes if _asked(one) < month.end), key=_asked)
-    ended = [one for one in known if one.record and one.record.ended < month.end]
+    known = sorted((one for one in changes if _asked(one) < month.after), key=_asked)
+    ended = [one for one in known if one.record and one.record.ended < month.after]
     within = [one for one in ended if one.record and month.holds(one.record.ended)]
     closing = closing_seconds(known, within)
     points = _open_points(ended)

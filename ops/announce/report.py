@@ -22,7 +22,7 @@ def report(figures: Figures, reader: Reader) -> str:
 
 def _unfinished(figures: Figures, reader: Reader) -> Iterator[str]:
     if not figures.month.over:
-        yield reader.gettext("As of {moment}; the month goes on.").format(moment=reader.moment(figures.month.end))
+        yield reader.gettext("As of {moment}; the month goes on.").format(moment=reader.moment(figures.month.seen))
 
 
 def _done(figures: Figures, reader: Reader) -> Iterator[str]:

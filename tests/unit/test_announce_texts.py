@@ -291,7 +291,7 @@ def test_the_figures_are_those_of_the_records() -> None:
 
 def test_a_month_is_one_of_the_readers_zone_and_ends_with_now() -> None:
     november = month_of("2026-11", "Europe/Berlin", NOW)
-    assert (november.begin, november.end) == (datetime(2026, 10, 31, 23, tzinfo=UTC), NOW)
+    assert (november.begin, november.seen) == (datetime(2026, 10, 31, 23, tzinfo=UTC), NOW)
     assert month_of("2026-12", "Europe/Berlin", LATER).begin == datetime(2026, 11, 30, 23, tzinfo=UTC)
     assert month_of("2026-03", "Europe/Berlin", NOW).seconds == (31 * 24 - 1) * 3600  # the clock goes forward
 
