@@ -16,6 +16,9 @@ _ENVIRONMENT = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
+QUIET = ("verified", "refused", "rejected")
+"""Outcomes after which nothing goes on any more; all else has a broken line beside it, and says so in words."""
+
 NAMES: Mapping[str, str] = MappingProxyType({"de": "Deutsch", "en": "English"})
 
 
@@ -28,7 +31,7 @@ def render(news: News, timezone: str) -> str:
         {"lang": lang, "name": NAMES[lang], "notice": news.notices[lang], **_frame(Reader(lang, timezone), news)}
         for lang in LANGUAGES
     ]
-    return _ENVIRONMENT.get_template("status.html").render(parts=parts, open=news.occasion != "ended")
+    return _ENVIRONMENT.get_template("status.html").render(parts=parts, open=news.outcome not in QUIET)
 
 
 def _frame(reader: Reader, news: News) -> dict[str, str]:

@@ -53,9 +53,14 @@ GOOD = tuple(
 )
 
 
+@pytest.fixture(scope="module")
+def pristine(tmp_path_factory: pytest.TempPathFactory) -> World:
+    return World(tmp_path_factory.mktemp("pristine"))
+
+
 @pytest.fixture
-def world(tmp_path: Path) -> World:
-    return World(tmp_path)
+def world(pristine: World, tmp_path: Path) -> World:
+    return pristine.copy(tmp_path)
 
 
 @pytest.fixture

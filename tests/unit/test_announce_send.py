@@ -229,6 +229,7 @@ def test_a_dead_webhook_is_told_and_the_other_ways_work(tmp_path: Path) -> None:
     assert (tmp_path / "f").exists()
 
 
+@pytest.mark.filterwarnings("error::pytest.PytestUnhandledThreadExceptionWarning")
 def test_a_slow_webhook_is_waited_for_no_longer_than_that() -> None:
     with web_server(wait=threading.Event()) as sink:
         told = Announcer(hooked(sink), limit_seconds=0.3)
@@ -242,6 +243,8 @@ def test_a_slow_webhook_is_waited_for_no_longer_than_that() -> None:
         tell(told, "patch-verified")
         assert told.settle() == ("not announced by webhook, how the change ended: not done in time",)
         assert time.monotonic() - began < 2
+    for thread in [one for one in threading.enumerate() if one.name == "news by webhook"]:
+        thread.join(10)
     assert len(sink.posts) == 1, "a way that was too slow is not used again"
 
 

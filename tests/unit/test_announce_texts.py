@@ -166,10 +166,19 @@ def test_what_is_closed_on_one_host_only_is_not_closed() -> None:
 
 @both
 def test_the_status_page(lang: Language) -> None:
-    html = page.render(news.of_change(CASES["restore-begun"], Settings(), NOW), "Europe/Berlin")
+    written = NOW + timedelta(minutes=3)
+    html = page.render(news.of_change(CASES["restore-begun"], Settings(), written), "Europe/Berlin")
     compare("status.html", html)
     assert "<script" not in html
     assert all(f">{words}</dd>" in html for _label, words in notice(CASES["restore-begun"], Reader(lang)).lines)
+
+
+@pytest.mark.parametrize(
+    ("name", "line"), [("patch-begun", "dashed"), ("patch-failed", "dashed"), ("patch-verified", "solid")]
+)
+def test_the_page_shows_whether_something_is_open(name: str, line: str) -> None:
+    html = page.render(news.of_change(CASES[name], Settings(), NOW), "Europe/Berlin")
+    assert f"border-left: .4rem {line}" in html
 
 
 def test_hostile_text_is_shown_on_the_page_not_run() -> None:
