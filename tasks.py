@@ -3,6 +3,7 @@
 from invoke import Collection
 
 from ops.tasks import backup, changes, drill, lab, package, patch, role
+from ops.tasks.announce import notice, report
 from ops.tasks.audit import audit
 from ops.tasks.command import let_usage_errors_exit_2
 from ops.tasks.deploy import deploy, drift
@@ -27,9 +28,11 @@ namespace = Collection(
     drill,
     lab,
     molecule,
+    notice,
     package,
     patch,
     rebuild,
+    report,
     restore,
     role,
     status,

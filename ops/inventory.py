@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AwareDatetime, Field, ValidationError, field_validator
 
+from ops.announce.settings import Settings
 from ops.errors import BadInput
 from ops.logbook.model import Category, HostName, Model, Reboot, Selection
 
@@ -28,8 +29,12 @@ SHARED = (
     "logbook_host",
     "logbook_path",
     "logbook_keys",
+    *(f"announce_{name}" for name in Settings.model_fields),
 )
 """Settings of the whole inventory: they must be the same for every host."""
+
+TOLD = "announce_"
+"""How the settings begin that say who is told of changes."""
 
 
 class Freeze(Model):
@@ -64,6 +69,7 @@ class Policy(Model):
     logbook_host: str = ""
     logbook_path: str = ""
     logbook_keys: str = ""
+    announce: Settings = Settings()
 
     @field_validator("waves", mode="before")
     @classmethod
@@ -158,12 +164,14 @@ def parse(path: Path, listing: Mapping[str, Any]) -> Inventory:
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
-        raise BadInput(f"the inventory {path} is wrong at {place}: {first['msg']} (found {first['input']!r})") from None
+        found = "" if first["loc"][0] == "announce" else f" (found {first['input']!r})"  # an address may hold a secret
+        raise BadInput(f"the inventory {path} is wrong at {place}: {first['msg']}{found}") from None
 
 
 def _policy(shared: Mapping[str, Any], groups: Mapping[str, Any]) -> Policy:
-    names = {name: name.removeprefix("patch_") for name in SHARED if name != "operators"}
-    policy = Policy(**{names[name]: value for name, value in shared.items() if name in names and value is not None})
+    given = {name: value for name, value in shared.items() if name != "operators" and value is not None}
+    told = {name.removeprefix(TOLD): given.pop(name) for name in [*given] if name.startswith(TOLD)}
+    policy = Policy(**{name.removeprefix("patch_"): value for name, value in given.items()}, announce=told)
     for group in policy.last_groups:
         if group not in groups:
             raise BadInput(f"patch_last_groups names {group!r}, which is no group of the inventory")

@@ -8,7 +8,9 @@ import json
 import sys
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any
 
@@ -26,6 +28,13 @@ _SHORT = 2.0
 _WIDE = 200
 """Columns of a table that goes into a file or a pipe."""
 
+PATIENCE_SECONDS = 180.0
+"""After how long somebody else is told that a question waits; the three minutes are those of Wikimedia's operators."""
+
+Told = Callable[[str, datetime], None]
+"""Is told which question waits, and since when."""
+
+_told: Told | None = None
 _lock = threading.Lock()
 _display: Display | None = None
 _quiet = False
@@ -83,7 +92,33 @@ def ask_word(question: str, expected: str) -> bool:
         )
     sys.stderr.write(f"{question}: ")
     sys.stderr.flush()
-    return sys.stdin.readline().strip() == expected
+    with _patience(question):
+        return sys.stdin.readline().strip() == expected
+
+
+@contextmanager
+def when_a_question_waits(told: Told) -> Iterator[None]:
+    """Have *told* called, from a thread of its own, for each question that is not answered for ``PATIENCE_SECONDS``."""
+    global _told  # noqa: PLW0603  (one screen per process)
+    before, _told = _told, told
+    try:
+        yield
+    finally:
+        _told = before
+
+
+@contextmanager
+def _patience(question: str) -> Iterator[None]:
+    if _told is None:
+        yield
+        return
+    timer = threading.Timer(PATIENCE_SECONDS, _told, (question, datetime.now(UTC)))
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 class Progress:

@@ -361,8 +361,7 @@ def concluded(session: Session, plan: Plan) -> Record | None:
             else (),
         }
     )
-    change.finish(session, record)
-    return record
+    return change.finish(session, record)
 
 
 def report(session: Session, record: Record, host: str) -> None:

@@ -88,6 +88,7 @@ def run_playbook(
         spool = change.spool_of(session, start.id, 1)
         spool.mkdir(parents=True, mode=0o700)
         change.add(session, start.id, {"start-1.json": file_bytes(start)}, reason)
+        change.announce(session, start.id)
         names = {"BORDBUCH_CHANGE": start.id, "BORDBUCH_USER": start.operator, "BORDBUCH_CONTROLLER": start.controller}
         play = Playbook(name, session.inventory.path, spool, dict(variables), limit, names)
         events = play.run(lambda _event: None)
@@ -139,8 +140,8 @@ def _end(
     ).model_copy(update=dict(ending(seen)))
     files = {"start-1.json": file_bytes(start), "events-1.jsonl": events_bytes(seen)}
     there = session.logbook.files(start.id)
-    change.finish(session, record, {name: content for name, content in files.items() if name not in there and content})
-    return record
+    more = {name: content for name, content in files.items() if name not in there and content}
+    return change.finish(session, record, more)
 
 
 def outcome(events: tuple[Event, ...]) -> Literal["verified", "failed", "interrupted"]:

@@ -86,8 +86,7 @@ def close(session: Session, identifier: str, reason: str, results: Results) -> R
     seen = session.logbook.read(identifier).events
     hosts = results(files.plan, seen) if files.plan and files.starts else host_states(seen)
     record = closing(session, files, "aborted", reason).model_copy(update={"hosts": hosts})
-    change.finish(session, record)
-    return record
+    return change.finish(session, record)
 
 
 def closing(session: Session, files: ChangeFiles, ended: Literal["aborted", "rejected"], reason: str) -> Record:

@@ -9,18 +9,19 @@ import os
 import shutil
 import socket
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
 
+from ops.announce.meaning import closes_gate
 from ops.change.session import Session
 from ops.errors import Refused
 from ops.logbook.files import events_bytes, file_bytes, parse_change
 from ops.logbook.model import Approval, Event, Plan, Record, Start
 from ops.logbook.page import render_change
-from ops.logbook.repository import change_folder
+from ops.logbook.repository import ChangeFiles, change_folder
 from ops.playbook import Playbook, read_events
 from ops.request import command_line
 
@@ -98,10 +99,35 @@ def run(
     )
     add(session, start.id, {f"start-{number}.json": file_bytes(start)}, f"run {number} by {start.operator}")
     session.logbook.push()
+    announce(session, start.id)
     began = time.monotonic()
-    playbook(start, spool_of(session, start.id, number)).run(report)
+    playbook(start, spool_of(session, start.id, number)).run(watching_gates(session, start.id, report))
     record_events(session, start.id, number)
     return round(time.monotonic() - began)
+
+
+def announce(session: Session, change: str) -> None:
+    """Tell others, where the inventory names any, that *change* has begun or how it ended."""
+    session.announcer.change(lambda: session.logbook.read(change))
+
+
+def watching_gates(session: Session, change: str, report: Callable[[Event], None]) -> Callable[[Event], None]:
+    """Return what hands events to *report*, and tells others of the first gate of a run of *change* that closes."""
+    seen: list[Event] = []
+
+    def told(event: Event) -> None:
+        report(event)
+        if not any(map(closes_gate, seen[-1:])):
+            seen.append(event)
+            if closes_gate(event):
+                session.announcer.gate(lambda: with_events(session.logbook.read(change), seen))
+
+    return told
+
+
+def with_events(files: ChangeFiles, events: Iterable[Event]) -> ChangeFiles:
+    """Return *files* with *events* that are not in the logbook yet."""
+    return files.model_copy(update={"events": (*files.events, *events)})
 
 
 def spool_of(session: Session, change: str, number: int) -> Path:
@@ -116,14 +142,20 @@ def record_events(session: Session, change: str, number: int) -> None:
         add(session, change, {f"events-{number}.jsonl": events_bytes(events)}, f"events of run {number}")
 
 
-def finish(session: Session, record: Record, more: Mapping[str, bytes] = MappingProxyType({})) -> None:
-    """Add *record* and its page, and *more* files of the change, in one commit: the change has ended.
+def finish(session: Session, record: Record, more: Mapping[str, bytes] = MappingProxyType({})) -> Record:
+    """Add *record* and its page, and *more* files of the change, in one commit: the change has ended. Return what was added.
 
-    The page is made from everything as it is written.
+    Others are told before, so that the record can say whom the news did not reach; that takes `LIMIT_SECONDS` at most. The page is
+    made from everything as it is written.
     """
     known = session.logbook.raw(record.id) | dict(more) | {"record.json": file_bytes(record)}
+    session.announcer.change(lambda: parse_change(record.id, known))
+    if unsent := session.announcer.settle():
+        record = record.model_copy(update={"follow_up": (*record.follow_up, *unsent)})
+        known = {**known, "record.json": file_bytes(record)}
     page = render_change(parse_change(record.id, known))
     files = {**more, "record.json": known["record.json"], "page.md": page.encode()}
     add(session, record.id, files, f"{record.outcome}, {len(record.hosts)} hosts")
     for spool in session.spools.glob(f"{record.id}-*"):
         shutil.rmtree(spool)
+    return record

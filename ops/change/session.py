@@ -3,10 +3,11 @@
 import os
 import shlex
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ops import inventory as inventories
+from ops.announce.announcer import Announcer
 from ops.errors import BadInput, Refused
 from ops.inventory import Inventory
 from ops.logbook.operators import Operators
@@ -17,13 +18,14 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @dataclass(frozen=True)
 class Session:
-    """One command's view: the inventory, its operators, the one who acts, the logbook, and the folder of its spools."""
+    """One command's view: the inventory, its operators, the one who acts, the logbook, the folder of its spools, who is told."""
 
     inventory: Inventory
     operators: Operators
     operator: str
     logbook: Logbook
     spools: Path
+    announcer: Announcer = field(default_factory=Announcer)
 
 
 def open_session(path: Path) -> Session:
@@ -41,7 +43,8 @@ def open_session(path: Path) -> Session:
     logbook = Logbook.open(
         folder, inventory.policy.logbook_remote, signer, operators.allowed_signers(), ssh_command(inventory, signer)
     )
-    return Session(inventory, operators, operator, logbook, folder.with_name("spool"))
+    announcer = Announcer(inventory.policy.announce)
+    return Session(inventory, operators, operator, logbook, folder.with_name("spool"), announcer)
 
 
 def acting_operator(inventory: Inventory, operators: Operators) -> str:

@@ -50,8 +50,7 @@ def carry_out(
         update={"seconds": {name: round(span) for name, span in spans.items()}}
     )
     every = read_events(spool)[0]
-    change.finish(session, record, {"events-1.jsonl": events_bytes(every)})
-    return record, said
+    return change.finish(session, record, {"events-1.jsonl": events_bytes(every)}), said
 
 
 def begin(session: Session, request: Request, plan: Foreseen) -> tuple[Start, Path]:
@@ -73,6 +72,7 @@ def begin(session: Session, request: Request, plan: Foreseen) -> tuple[Start, Pa
     what = f"deploy, {len(plan.changes)} changes foreseen on {len(plan.changing())} hosts, plan {plan.digest[:12]}"
     change.add(session, start.id, {"start-1.json": file_bytes(start)}, what)
     session.logbook.push()
+    change.announce(session, start.id)
     return start, spool
 
 

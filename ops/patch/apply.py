@@ -86,8 +86,7 @@ def conclude(session: Session, plan: Plan) -> Record | None:
             "follow_up": outcome.follow_up(plan, results),
         }
     )
-    change.finish(session, record)
-    return record
+    return change.finish(session, record)
 
 
 def seconds(plan: Plan, files: ChangeFiles) -> dict[str, int]:

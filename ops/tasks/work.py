@@ -2,9 +2,11 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from ops import terminal
+from ops.announce.announcer import Announcer
 from ops.change.collect import collect, run_playbook
 from ops.change.look import write_index
 from ops.change.session import ROOT, Session, open_session
@@ -30,11 +32,14 @@ def at_work(inventory: Path, *, hosts: bool = False) -> Iterator[Session]:
     for record in collect(session):
         terminal.warn(f"Recorded {record.command}: {record.outcome} ({record.id})")
     if lab and hosts:
-        prepare_lab(session)
+        prepare_lab(replace(session, announcer=Announcer()))  # a lab's own logbook is no news
     exchange(session)
     try:
-        yield session
+        with terminal.when_a_question_waits(session.announcer.question):
+            yield session
     finally:
+        for line in session.announcer.settle():
+            terminal.warn(f"{line[:1].upper()}{line[1:]}")
         if session.logbook.unpushed():
             exchange(session)
         if lab:
