@@ -77,13 +77,11 @@ def measured(lab: Lab, given: argparse.Namespace) -> tuple[list[str], list[Measu
     drilled = drills(lab, given.rounds) if given.drill else []
     copied: list[Measured] = []
     if given.copies:
-        with quiet(lab):
-            copies = Copies(lab, given.scale)
-            say("making the database")
-            copies.make()
+        copies = Copies(lab, given.scale)
+        say("making the database")
+        with quiet(lab), copies.made():
             described = copies.described()
-            with copies.trusted():
-                copied = rounds(copies, given.rounds)
+            copied = rounds(copies, given.rounds)
     return described, copied, drilled
 
 

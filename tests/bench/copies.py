@@ -35,14 +35,12 @@ CONNECTION = (
 LET_IN = f"""
 cd /
 runuser -u postgres -- psql -XAtq -v ON_ERROR_STOP=1 <<SQL
-DROP DATABASE IF EXISTS {NAME};
-DROP ROLE IF EXISTS bench;
 CREATE ROLE bench LOGIN REPLICATION;
 CREATE DATABASE {NAME};
 SQL
 etc=/etc/postgresql/$1/main
-grep -q bench $etc/pg_hba.conf || echo "hostssl replication bench $2/32 cert map=bench" >>$etc/pg_hba.conf
-grep -q bench $etc/pg_ident.conf || echo "bench {REPOSITORY} bench" >>$etc/pg_ident.conf
+echo "hostssl replication bench $2/32 cert map=bench" >>$etc/pg_hba.conf
+echo "bench {REPOSITORY} bench" >>$etc/pg_ident.conf
 runuser -u postgres -- psql -XAtqc 'SELECT pg_reload_conf()'
 runuser -u postgres -- /usr/lib/postgresql/$1/bin/pgbench -q -i -s "$3" {NAME}
 """
@@ -64,7 +62,17 @@ waits="SELECT count(*) FROM pg_ls_archive_statusdir() WHERE name LIKE '%.ready'"
 until [ "$(psql "$waits")" = 0 ]; do sleep 0.5; done
 """
 
-FORGET = "sed -i '/ bench$/d' /root/.ssh/authorized_keys"
+FORGET = f"""
+cd /
+sed -i '/ bench$/d' /root/.ssh/authorized_keys
+sed -i '/bench/d' /etc/postgresql/$1/main/pg_hba.conf /etc/postgresql/$1/main/pg_ident.conf
+rm -rf {COPY} {COPY}.log
+runuser -u postgres -- psql -XAtq -v ON_ERROR_STOP=1 <<SQL
+DROP DATABASE IF EXISTS {NAME};
+DROP ROLE IF EXISTS bench;
+SELECT pg_reload_conf();
+SQL
+"""
 
 COPY_BACK = f"""
 set -o pipefail
@@ -112,22 +120,19 @@ class Copies:
         psql = ["runuser", "-u", "postgres", "--", "psql", "-XAtq", "-v", "ON_ERROR_STOP=1", "-h", socket, "-d", NAME]
         return self.on(DATABASE, ["env", "-C", "/", *psql, "-c", statement])
 
-    def make(self) -> None:
-        """Make the database and let the other host copy it."""
-        address = next(str(host.address) for host in self.lab.hosts() if host.name == REPOSITORY)
-        self.script(DATABASE, LET_IN, self.version, address, str(self.scale))
-
     @contextmanager
-    def trusted(self) -> Iterator[None]:
-        """Let the repository's host copy files to the database's meanwhile."""
+    def made(self) -> Iterator[None]:
+        """Have the database meanwhile, and let the other host copy it, and copy files back."""
+        address = next(str(host.address) for host in self.lab.hosts() if host.name == REPOSITORY)
         known = self.lab.files.known_hosts.read_text(encoding="utf-8")
-        public = self.on(REPOSITORY, ["sh", "-ec", TRUST], given=known)
-        self.on(DATABASE, ["tee", "-a", "/root/.ssh/authorized_keys"], given=f"{public}\n")
         try:
+            public = self.on(REPOSITORY, ["sh", "-ec", TRUST], given=known)
+            self.on(DATABASE, ["tee", "-a", "/root/.ssh/authorized_keys"], given=f"{public}\n")
+            self.script(DATABASE, LET_IN, self.version, address, str(self.scale))
             yield
         finally:
-            self.on(DATABASE, ["sh", "-ec", FORGET])
-            self.on(REPOSITORY, ["rm", "-f", KEY, f"{KEY}.pub", KNOWN])
+            self.script(DATABASE, FORGET, self.version)
+            self.on(REPOSITORY, ["rm", "-rf", BASE, KEY, f"{KEY}.pub", KNOWN])
 
     @contextmanager
     def measured(self) -> Iterator[Reading]:
