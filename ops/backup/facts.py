@@ -46,8 +46,15 @@ class Marker(Model):
     seen: str = ""
 
 
+class Gap(Model):
+    """What point-in-time recovery lacks, and when that was found, in seconds since 1970. A full backup after it closes it."""
+
+    since: int
+    missing: str
+
+
 class Repository(Model):
-    """The host that keeps the repositories."""
+    """The host that keeps the repositories. ``broken`` has the gaps by repository, by the look that the watch took at ``watched``."""
 
     version: str
     postgresql: str
@@ -57,6 +64,8 @@ class Repository(Model):
     last: dict[str, Any] = Field(default_factory=dict)
     proven: dict[str, Any] = Field(default_factory=dict)
     marker: Marker = Marker()
+    watched: int | None = None
+    broken: dict[str, Gap] = Field(default_factory=dict)
     queue: tuple[dict[str, Any], ...] = ()
     running: tuple[str, ...] = ()
     sent: str = ""
