@@ -54,7 +54,7 @@ class Gap(Model):
 
 
 class Repository(Model):
-    """The host that keeps the repositories. ``broken`` has the gaps by repository, by the look that the watch took at ``watched``."""
+    """The host that keeps the repositories. ``broken`` has the gaps by repository, as the watch noted at the time ``watched``."""
 
     version: str
     postgresql: str
