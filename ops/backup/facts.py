@@ -59,8 +59,15 @@ class Waiting(Model):
         return dict(json.loads(self.text))
 
 
+class Gap(Model):
+    """What point-in-time recovery lacks, and when that was found, in seconds since 1970. A full backup after it closes it."""
+
+    since: int
+    missing: str
+
+
 class Repository(Model):
-    """The host that keeps the repositories."""
+    """The host that keeps the repositories. ``broken`` has the gaps by repository, as the watch noted at the time ``watched``."""
 
     version: str
     postgresql: str
@@ -70,6 +77,8 @@ class Repository(Model):
     last: dict[str, Any] = Field(default_factory=dict)
     proven: dict[str, Any] = Field(default_factory=dict)
     marker: Marker = Marker()
+    watched: int | None = None
+    broken: dict[str, Gap] = Field(default_factory=dict)
     queue: tuple[Waiting, ...] = ()
     running: tuple[str, ...] = ()
     sent: str = ""

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
+from typing import Literal
 
 from ops.backup.facts import Database, Looked, Place, Repository
 
@@ -10,10 +11,13 @@ OLDEST_BACKUP = 26 * 3600
 """Seconds; backups are made every day, and the alert BackupOld says the same."""
 
 OLDEST_DRILL = 9 * 86400
-"""Seconds; drills are made every week."""
+"""Seconds; drills are made every week, and the alert DrillOld says the same."""
 
 OLDEST_MARKER = 300
 """Seconds; markers are written every minute."""
+
+OLDEST_LOOK = 3600
+"""Seconds; the watch on the repository's host looks for gaps in WAL every quarter of an hour."""
 
 WAITING = 3
 """WAL files that may wait to be archived without being late."""
@@ -39,6 +43,7 @@ def findings(seen: Looked, now: datetime) -> list[Finding]:
         *versions(host, repository, seen.databases),
         *(finding for place in repository.places for finding in place_findings(host, repository, place, moment)),
         *equality(host, repository),
+        *gaps(host, repository),
         *noted(host, repository, moment),
         *untrusted(seen),
         *(finding for name, database in seen.databases.items() for finding in archiving(name, database)),
@@ -142,6 +147,23 @@ def equality(host: str, repository: Repository) -> Iterator[Finding]:
             )
 
 
+def gaps(host: str, repository: Repository) -> Iterator[Finding]:
+    """Yield where WAL has a gap since the newest full backup: what comes after it cannot be restored to a time."""
+    for number, gap in repository.broken.items():
+        found = datetime.fromtimestamp(gap.since, UTC)
+        yield Finding(
+            host,
+            f"point-in-time recovery from repository {number} is broken since {found:%Y-%m-%d %H:%M} UTC "
+            f"until the next full backup: {gap.missing} is missing",
+            "invoke backup --full",
+        )
+
+
+def due(seen: Looked) -> Literal["full", "incr"]:
+    """Return the type of a backup for which none was asked: what changed, or everything where only that closes a gap."""
+    return "full" if seen.repository and seen.repository.broken else "incr"
+
+
 def noted(host: str, repository: Repository, moment: int) -> Iterator[Finding]:
     """Yield what the notes beside the repository say: the watch, the last drill, a WAL file that was sent through."""
     marker, drilled = repository.marker, repository.proven.get("ended")
@@ -156,10 +178,20 @@ def noted(host: str, repository: Repository, moment: int) -> Iterator[Finding]:
         yield Finding(
             host, "no drill has passed in the last nine days" if drilled else "no drill has passed yet", "invoke drill"
         )
+    if (look := watch_age(repository, moment)) > OLDEST_LOOK:
+        yield Finding(
+            host, f"nobody has looked for gaps in WAL for {span(look)}", "systemctl status bordbuch-watch.timer"
+        )
     if repository.sent:
         yield Finding(
             host, f"a WAL file that was sent did not arrive: {repository.sent}", "see the journal of the database"
         )
+
+
+def watch_age(repository: Repository, moment: int) -> int:
+    """Return for how many seconds nobody has looked for gaps; where nobody ever has, since the oldest backup."""
+    oldest = min((backup.stop for place in repository.places for backup in place.backups), default=moment)
+    return moment - (repository.watched or oldest)
 
 
 def archiving(host: str, database: Database) -> Iterator[Finding]:

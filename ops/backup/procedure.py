@@ -7,7 +7,7 @@ from typing import Literal
 from ops import terminal
 from ops.backup import outcome, show
 from ops.backup.facts import Looked
-from ops.backup.judge import findings, untrusted, versions
+from ops.backup.judge import due, findings, untrusted, versions
 from ops.backup.look import look
 from ops.change.collect import Ending, run_playbook
 from ops.change.session import Session
@@ -20,9 +20,9 @@ Type = Literal["full", "diff", "incr"]
 
 @dataclass(frozen=True)
 class Wish:
-    """What was typed after ``invoke backup``."""
+    """What was typed after ``invoke backup``; no type is the one that is due."""
 
-    type: Type = "incr"
+    type: Type | None = None
     reason: str = "on demand"
     yes: bool = False
 
@@ -48,11 +48,12 @@ def backup(session: Session, wish: Wish) -> Record:
     with terminal.progress("Looking at the repositories"):
         seen = look(session)
     refuse_unfit(seen)
-    terminal.table("Plan", show.PLAN_COLUMNS, show.plan_rows(seen, wish.type, datetime.now(UTC)))
+    wanted = wish.type or due(seen)
+    terminal.table("Plan", show.PLAN_COLUMNS, show.plan_rows(seen, wanted, datetime.now(UTC)))
     confirm("To back up", len(seen.databases), wish.yes)
     with terminal.progress("Backing up"):
         record, why_not = carry_out(
-            session, "backup", f"backup: {wish.reason}", backup_on=seen.repository_host, backup_type=wish.type
+            session, "backup", f"backup: {wish.reason}", backup_on=seen.repository_host, backup_type=wanted
         )
     conclude(record, why_not)
     for host in record.hosts.values():

@@ -9,7 +9,7 @@ from ops.backup.outcome import size
 from ops.logbook.model import Record
 
 LIST_COLUMNS = ("repository", "backup", "type", "ended", "database", "stored", "")
-PLAN_COLUMNS = ("repository", "where", "type", "about", "has", "last backup", "room")
+PLAN_COLUMNS = ("repository", "where", "type", "about", "has", "last backup", "room", "notes")
 FINDING_COLUMNS = ("host", "what", "what to do")
 HISTORY_COLUMNS = ("drill", "verdict", "took", "", "lost", "what")
 BAR = 24
@@ -46,9 +46,18 @@ def plan_rows(seen: Looked, wanted: str, now: datetime) -> list[tuple[str, ...]]
             f"{len(place.backups)} backups",
             last(place, now),
             size(place.free_bytes) if place.free_bytes is not None else "",
+            repaired(seen, place, wanted),
         )
         for place in (seen.repository.places if seen.repository else ())
     ]
+
+
+def repaired(seen: Looked, place: Place, wanted: str) -> str:
+    """Return what a backup of type *wanted* does for point-in-time recovery, where that is broken."""
+    if not seen.repository or str(place.number) not in seen.repository.broken:
+        return ""
+    whole = kind_of(place, wanted) == "full"
+    return "full, since WAL has a gap that this closes" if whole else "WAL has a gap that only --full closes"
 
 
 def kind_of(place: Place, wanted: str) -> str:

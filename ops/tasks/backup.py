@@ -35,8 +35,9 @@ def backup(
 ) -> None:
     """Make a backup of the database into each repository: show what it would do, ask, make it, record it.
 
-    Without a type: what changed since the last backup, or everything where there is none yet. Exits 1 if it was not made, 3 if
-    nobody answers the question, 4 if versions of the hosts do not fit or another one runs.
+    Without a type: what changed since the last backup, or everything where there is none yet, or where WAL has a gap since the last
+    full one, which only that closes. Exits 1 if it was not made, 3 if nobody answers the question, 4 if versions of the hosts do
+    not fit or another one runs.
 
     Example: invoke backup --full --reason 'before the assembly'
     """
@@ -44,7 +45,7 @@ def backup(
     if len(chosen) > 1:
         raise BadInput(f"--{' and --'.join(chosen)} cannot both be meant", left="nothing was done")
     with at_work(Path(inventory), hosts=True) as session:
-        kind = cast(procedure.Type, chosen[0] if chosen else "incr")
+        kind = cast(procedure.Type, chosen[0]) if chosen else None
         procedure.backup(session, procedure.Wish(kind, required(reason), yes))
 
 

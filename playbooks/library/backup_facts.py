@@ -56,6 +56,7 @@ CONFIGURATION = Path("/etc/bordbuch/backup.json")
 STATE = Path("/var/lib/bordbuch/backup")
 MARKERS = Path("/var/lib/bordbuch-ledger/markers")
 DRILL = Path("/var/lib/bordbuch/drill/last.json")
+WATCH = Path("/var/lib/bordbuch-watch/seen.json")
 CLUSTER = """
 SELECT json_build_object(
   'archived', (SELECT archived_count FROM pg_stat_archiver),
@@ -88,6 +89,8 @@ def repository(parameters: dict[str, Any]) -> dict[str, Any]:
         "last": note(STATE / "last.json"),
         "proven": note(DRILL),
         "marker": newest_marker(),
+        "watched": note(WATCH).get("looked"),
+        "broken": {number: gap for number, gap in note(WATCH).get("repositories", {}).items() if gap},
         "queue": [waiting(path) for path in sorted((STATE / "queue").glob("*.json"))],
         "running": running(),
         "sent": sent(configuration["stanza"]) if parameters["whole"] else "",

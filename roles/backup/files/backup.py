@@ -26,7 +26,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -40,7 +40,8 @@ DRILLED = Path("/var/lib/bordbuch-drill/result.json")
 LEDGER = Path("/var/lib/bordbuch-ledger")
 LEDGERS = ("ledger", "markers", "facts.json")
 SERVER = "bordbuch-pgbackrest.service"
-WATCH = "bordbuch-ledger.service"
+KEEPER = "bordbuch-ledger.service"
+WATCH = "bordbuch-watch.service"
 LETTERS = "abcdefghijklmnopqrstuvwxyz234567"
 HOST_KEY = Path("/etc/ssh/ssh_host_ed25519_key")
 """Signs results: controllers know it already, and nobody but root can read it."""
@@ -253,11 +254,11 @@ def mark(stanza: str) -> list[str]:
     """Have a marker written after the backup, and WAL up to it sent, so that a drill can prove it at once."""
     began = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     # It writes one when it starts; where it does not run, it is not for us to start it.
-    systemctl("try-restart", WATCH)
+    systemctl("try-restart", KEEPER)
     ends = time.monotonic() + 20
     while newest_marker() < began:
         if time.monotonic() > ends:
-            return [f"no marker was written after the backup: see {WATCH}"]
+            return [f"no marker was written after the backup: see {KEEPER}"]
         time.sleep(0.2)
     try:
         pgbackrest(f"--stanza={stanza}", "check")
@@ -460,6 +461,8 @@ def conclude(result: Result, stanza: str, repositories: list[Repository]) -> Non
         }
         write(STATE / "made.json", json.dumps({"labels": labels, "time": result.ended}))
         write(STATE / "last.json", json.dumps({"ended": int(time.time()), "label": result.repositories[0]["label"]}))
+        # What was broken until this backup is so no longer, which whoever asked for it is to see at once.
+        systemctl("start", WATCH)
     print(result.reason or f"backup {', '.join(entry['label'] for entry in result.repositories)}")
     for warning in result.warnings:
         print(f"warning: {warning}")
@@ -491,7 +494,8 @@ def write(path: Path, text: str, mode: int = 0o644) -> None:
 
 def systemctl(verb: str, unit: str) -> None:
     """Start or stop a unit; that it cannot be shows in what comes after."""
-    subprocess.run(["systemctl", verb, unit], check=False, timeout=120, stdin=subprocess.DEVNULL)
+    with suppress(subprocess.TimeoutExpired):
+        subprocess.run(["systemctl", verb, unit], check=False, timeout=120, stdin=subprocess.DEVNULL)
 
 
 def new_id(moment: datetime) -> str:

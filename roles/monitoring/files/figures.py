@@ -13,6 +13,7 @@ import re
 import ssl
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
@@ -21,8 +22,13 @@ from typing import Any
 CONFIGURATION = Path("/etc/bordbuch/figures.json")
 TEXTFILE = Path("/var/lib/prometheus/node-exporter/bordbuch.prom")
 STATE = Path("/var/lib/bordbuch")
+ARCHIVING = Path("/var/lib/bordbuch-archiving/seen.json")
+WATCH = Path("/var/lib/bordbuch-watch/seen.json")
 GIVEN = Path("/etc/bordbuch/given-facts.json")
 """Facts that are given instead of read: a lab host has the kernel of its machine."""
+
+OLDEST_LOOK = 3600
+"""Seconds after which what somebody else has noted is known no longer; they look each quarter of an hour at least."""
 
 VOTE_COUNT = "SELECT extract(epoch FROM calculated) FROM member_count"
 
@@ -38,6 +44,9 @@ HELP = {
     "mail_queued": "Mails that wait in the queue.",
     "backup_ended_timestamp_seconds": "When the last backup that succeeded ended.",
     "drill_ended_timestamp_seconds": "When the last restore drill that succeeded ended.",
+    "archive_ready_files": "WAL files that wait to be archived.",
+    "archive_failing": "Whether archiving fails and nothing was archived for five minutes.",
+    "pitr_broken": "Whether WAL has a gap since the newest full backup, so that point-in-time recovery is broken.",
 }
 
 Sample = tuple[str, dict[str, str], float]
@@ -78,8 +87,17 @@ def figures(configuration: dict[str, Any]) -> dict[str, Callable[[], Iterable[Sa
         "mail": mail,
         "backup": partial(stamp, "backup"),
         "drill": partial(stamp, "drill"),
+        "pitr": pitr,
+        "archiving": archiving,
     }
-    optional = {"vote_count": "database", "mail": "mail_queue", "backup": "backup", "drill": "drill"}
+    optional = {
+        "vote_count": "database",
+        "mail": "mail_queue",
+        "backup": "backup",
+        "drill": "drill",
+        "pitr": "backup",
+        "archiving": "archiving",
+    }
     return {name: figure for name, figure in every.items() if name not in optional or configuration[optional[name]]}
 
 
@@ -156,6 +174,27 @@ def stamp(kind: str) -> Iterator[Sample]:
     path = STATE / kind / "last.json"
     if path.exists():
         yield f"{kind}_ended_timestamp_seconds", {}, json.loads(path.read_text())["ended"]
+
+
+def pitr() -> Iterator[Sample]:
+    """Read what the watch on the repositories has noted: of each, whether WAL has a gap."""
+    for number, gap in fresh(WATCH)["repositories"].items():
+        yield "pitr_broken", {"repository": number}, bool(gap)
+
+
+def archiving() -> Iterator[Sample]:
+    """Read what the watch on archiving has noted."""
+    seen = fresh(ARCHIVING)
+    yield "archive_ready_files", {}, seen["ready"]
+    yield "archive_failing", {}, seen["failing"]
+
+
+def fresh(path: Path) -> dict[str, Any]:
+    """Return the note at *path*; an old one is no longer true, and one that is missing is no good news."""
+    seen: dict[str, Any] = json.loads(path.read_text())
+    if (age := time.time() - seen["looked"]) > OLDEST_LOOK:
+        raise OSError(f"{path} was written {age:.0f} s ago: whoever writes it looks no longer")
+    return seen
 
 
 def output(*command: str) -> str:

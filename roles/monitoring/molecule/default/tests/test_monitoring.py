@@ -35,9 +35,26 @@ def figures(host: Host) -> dict[str, float]:
     return {name: float(value) for name, value in re.findall(r"^bordbuch_(\S.*) (\S+)$", text, re.MULTILINE)}
 
 
+NOTES = {
+    "/var/lib/bordbuch-watch/seen.json": {"repositories": {"1": None, "2": {"since": 1, "missing": "a WAL file"}}},
+    "/var/lib/bordbuch-archiving/seen.json": {"ready": 3, "failing": True},
+}
+"""What the role backup's programs would have noted, but for when they looked."""
+
+
+def note(host: Host, seconds_ago: int = 0) -> None:
+    """Write the notes of the programs that are not on this scenario's hosts."""
+    looked = int(host.check_output("date +%s")) - seconds_ago
+    for path, seen in NOTES.items():
+        host.check_output(
+            "install -d %s; echo %s >%s", str(Path(path).parent), json.dumps({**seen, "looked": looked}), path
+        )
+
+
 @pytest.fixture(scope="module")
 def at_first(host: Host) -> dict[str, float]:
     """The figures before the tests change anything."""
+    note(host)
     return figures(host)
 
 
@@ -147,6 +164,22 @@ def test_no_stamp_is_no_figure(host: Host, at_first: dict[str, float]) -> None:
     finally:
         host.check_output("rm -r /var/lib/bordbuch/backup /var/lib/bordbuch/drill")
     assert [seen[f"{kind}_ended_timestamp_seconds"] for kind in kinds] == [1234, 1234]
+
+
+def test_what_the_watches_noted_is_a_figure_as_long_as_it_is_fresh(host: Host, at_first: dict[str, float]) -> None:
+    names = ("archive_ready_files", "archive_failing", 'pitr_broken{repository="1"}', 'pitr_broken{repository="2"}')
+    assert [at_first[name] for name in names] == [3, 1, 0, 1]
+    failed = [f'figure_failed{{figure="{figure}"}}' for figure in ("archiving", "pitr")]
+    note(host, seconds_ago=3700)
+    try:
+        seen = figures(host)
+        host.check_output("rm -r /var/lib/bordbuch-watch /var/lib/bordbuch-archiving")
+        without = figures(host)
+    finally:
+        note(host)
+    for one in (seen, without):
+        assert not set(names) & one.keys()
+        assert [one[name] for name in failed] == [1, 1]
 
 
 @pytest.mark.usefixtures("forgotten")

@@ -1,0 +1,324 @@
+#!/usr/bin/python3 -I
+"""Look whether backups can be relied on, say what is wrong, and note whether point-in-time recovery is broken.
+
+Whoever drops WAL tells PostgreSQL that all is well, and pgBackRest's `check` and `verify` end with 0 all the same. But the file is
+missing in the repository: so each file from the newest full backup to the newest WAL is looked for, by its name.
+
+    watch.py    by the timer, and after each backup; exits 1 with one sentence per problem
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+CONFIGURATION = Path("/etc/bordbuch/backup.json")
+NOTE = Path("/var/lib/bordbuch-watch/seen.json")
+MARKERS = Path("/var/lib/bordbuch-ledger/markers")
+DRILL = Path("/var/lib/bordbuch/drill/last.json")
+
+OLDEST_BACKUP = 26 * 3600
+OLDEST_DRILL = 9 * 86400
+OLDEST_MARKER = 300
+"""Seconds, as `invoke backup.check` has them: backups come each day, drills each week, markers each minute."""
+
+WAL_FILE = re.compile(r"(?:.*/)?([0-9A-F]{24})-[0-9a-f]{40}(?:\.\w+)?")
+"""How pgBackRest names a whole WAL file: its name, the checksum, and how it is compressed."""
+
+
+class Fault(Exception):
+    """What a person is to read; nothing was noted."""
+
+
+@dataclass(frozen=True)
+class Full:
+    """A full backup: the WAL file that it begins with, and the position in WAL at which it is complete."""
+
+    start: str
+    stop: int
+    stored_bytes: int = 0
+
+
+@dataclass(frozen=True)
+class Place:
+    """What was seen of one repository; times in seconds since 1970. A ``fault`` says why the rest is not known."""
+
+    number: int
+    fault: str = ""
+    missing: str = ""
+    newest_backup: int = 0
+    newest_wal: int = 0
+    free_bytes: int | None = None
+    full_bytes: int = 0
+
+
+# WAL, by the names of its files. All of it is pure.
+
+
+def position(lsn: str) -> int:
+    """Return a place in WAL as a number: 0/3000148 is the byte 50331976."""
+    high, low = lsn.split("/")
+    return (int(high, 16) << 32) + int(low, 16)
+
+
+def segment(name: str) -> int:
+    """Return which file the last 16 digits of a *name* mean; files of 16 MB."""
+    return int(name[8:16], 16) * 256 + int(name[16:24], 16)
+
+
+def file_name(timeline: int, number: int) -> str:
+    """Return the name of file *number* on a *timeline*."""
+    return f"{timeline:08X}{number >> 8:08X}{number & 255:08X}"
+
+
+def wal_files(listing: dict[str, dict[str, Any]]) -> dict[str, int]:
+    """Return the whole WAL files of pgBackRest's *listing* of an archive, and when each came."""
+    found = ((WAL_FILE.fullmatch(path), entry) for path, entry in listing.items())
+    return {match[1]: int(entry["time"]) for match, entry in found if match}
+
+
+def newest(files: dict[str, int]) -> str:
+    """Return the file that came last: its timeline is the one that the database is on, which need not be the highest."""
+    return max(files, key=lambda name: (files[name], name))
+
+
+def way(history: str, timeline: int) -> list[tuple[int, int]]:
+    """Return the timelines that lead to *timeline*, each with the position at which it begins, by the *history* file of the last.
+
+    Each line names a timeline, the position at which it was left, and why.
+    """
+    lines = [line.split() for line in history.splitlines() if line.strip() and not line.startswith("#")]
+    names = [*(int(line[0]) for line in lines), timeline]
+    return list(zip(names, [0, *(position(line[1]) for line in lines)], strict=True))
+
+
+def missing(files: dict[str, int], timelines: list[tuple[int, int]], fulls: list[Full]) -> str:
+    """Return what point-in-time recovery lacks from the newest full backup on the way to the newest WAL, empty if nothing."""
+    known = usable(fulls, timelines)
+    if not known:
+        return f"a full backup on timeline {timelines[-1][0]}" if fulls else ""
+    wanted = needed(timelines, max(segment(full.start) for full in known), segment(newest(files)))
+    return next((f"WAL file {name}" for name in wanted if name not in files), "")
+
+
+def usable(fulls: list[Full], timelines: list[tuple[int, int]]) -> list[Full]:
+    """Return the backups that lie on the way: one that was complete only after its timeline had been left leads nowhere."""
+    left = dict(zip([timeline for timeline, _ in timelines], [began for _, began in timelines[1:]], strict=False))
+    known = {timeline for timeline, _ in timelines}
+    return [
+        full
+        for full in fulls
+        if (timeline := int(full.start[:8], 16)) in known and full.stop <= left.get(timeline, full.stop)
+    ]
+
+
+def needed(timelines: list[tuple[int, int]], first: int, last: int) -> Iterator[str]:
+    """Yield the files from number *first* to *last*; the one in which a timeline was left is the next timeline's."""
+    ends = [*(began >> 24 for _, began in timelines[1:]), last + 1]
+    for (timeline, began), end in zip(timelines, ends, strict=True):
+        yield from (file_name(timeline, number) for number in range(max(began >> 24, first), end))
+
+
+# What is wrong. Pure, too.
+
+
+def noted(before: dict[str, Any], places: list[Place], now: int) -> dict[str, Any]:
+    """Return the note after this look: since when what is missing, by repository; what cannot be read stays as it was noted."""
+    old = before.get("repositories", {})
+    return {
+        "began": before.get("began", now),
+        "looked": now,
+        "repositories": {str(place.number): gap(place, old.get(str(place.number)), now) for place in places},
+    }
+
+
+def gap(place: Place, before: dict[str, Any] | None, now: int) -> dict[str, Any] | None:
+    """Return what a repository lacks and since when that is known, nothing if it lacks nothing."""
+    if place.fault or (before and place.missing == before["missing"]):
+        return before
+    return {"since": now, "missing": place.missing} if place.missing else None
+
+
+def problems(
+    note: dict[str, Any], places: list[Place], marker: int, drilled: int, limits: dict[str, Any]
+) -> Iterator[str]:
+    """Yield one sentence per problem. What never was counts from the first look on, so that a new site has its time.
+
+    *marker* and *drilled* are when the last of each was, 0 if never; *limits* are those of the configuration.
+    """
+    began, now = note["began"], note["looked"]
+    for place in places:
+        yield from place_problems(place, note, marker, limits)
+    if (age := now - (marker or began)) > OLDEST_MARKER:
+        yield f"the ledger has written no marker for {span(age)}: systemctl status bordbuch-ledger.service"
+    if (age := now - (drilled or began)) > OLDEST_DRILL:
+        yield f"no drill has passed for {span(age)}: invoke drill"
+
+
+def place_problems(place: Place, note: dict[str, Any], marker: int, limits: dict[str, Any]) -> Iterator[str]:
+    """Yield what is wrong with one repository."""
+    name, now = f"repository {place.number}", note["looked"]
+    if broken := note["repositories"][str(place.number)]:
+        yield (
+            f"point-in-time recovery from {name} is broken, found {moment(broken['since'])}: {broken['missing']} is missing. "
+            "It stays so until the next full backup: invoke backup --full"
+        )
+    if place.fault:
+        yield f"{name} cannot be read: {place.fault}"
+        return
+    if (age := now - (place.newest_backup or note["began"])) > OLDEST_BACKUP:
+        yield f"{name} has had no backup for {span(age)}: systemctl status 'bordbuch-backup@*', then invoke backup"
+    if (age := marker - (place.newest_wal or note["began"])) > limits["recovery_point_seconds"]:
+        yield (
+            f"{name} has got no WAL for {span(age)}, while the database went on: "
+            "see the journal of bordbuch-archiving.service on the database's host"
+        )
+    if place.free_bytes is not None and place.free_bytes < max(limits["room_mb"] * 2**20, place.full_bytes):
+        yield f"{name} has {place.free_bytes // 2**20} MiB of room left: make room, or give it more"
+
+
+def span(seconds: int) -> str:
+    """Return a length of *seconds* as a person reads it."""
+    for unit, size, limit in (("s", 1, 120), ("min", 60, 7200), ("h", 3600, 72 * 3600)):
+        if seconds < limit:
+            return f"{seconds // size} {unit}"
+    return f"{seconds // 86400} days"
+
+
+def moment(seconds: int) -> str:
+    """Return a time in *seconds* since 1970 as a person reads it."""
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M} UTC"
+
+
+# What is read.
+
+
+def look(stanza: str, entry: dict[str, Any]) -> Place:
+    """Return what there is to see of one repository."""
+    try:
+        free = shutil.disk_usage(entry["path"]).free if entry["kind"] == "posix" else None
+        listing = info(stanza, entry["number"])
+        files, lacks = archive(stanza, entry["number"], listing)
+    except (Fault, OSError) as fault:
+        return Place(entry["number"], fault=str(fault))
+    return Place(
+        entry["number"],
+        missing=lacks,
+        newest_backup=max((backup["timestamp"]["stop"] for backup in listing["backup"]), default=0),
+        newest_wal=max(files.values(), default=0),
+        free_bytes=free,
+        full_bytes=max((full.stored_bytes for full in full_backups(listing)[-1:]), default=0),
+    )
+
+
+def info(stanza: str, number: int) -> dict[str, Any]:
+    """Return what a repository says of itself.
+
+    Raises:
+        Fault: it says that something is wrong; its exit code does not.
+    """
+    listing = json.loads(pgbackrest(stanza, number, "--output=json", "info"))
+    if not listing:
+        raise Fault(f"it has no stanza {stanza}")
+    found: dict[str, Any] = listing[0]
+    if found["status"]["code"] not in (0, 2):  # 2: it has no backup yet
+        raise Fault(found["status"]["message"])
+    return found
+
+
+def archive(stanza: str, number: int, listing: dict[str, Any]) -> tuple[dict[str, int], str]:
+    """Return the WAL files of the newest cluster's archive, and what is missing among them."""
+    cluster = listing["db"][-1]
+    folder = f"archive/{stanza}/{cluster['version']}-{cluster['id']}"
+    found = json.loads(pgbackrest(stanza, number, "--recurse", "--output=json", "repo-ls", folder))
+    files = wal_files(found)
+    if not files:
+        return files, ""
+    timeline = int(newest(files)[:8], 16)
+    history = f"{timeline:08X}.history"
+    if timeline > 1 and history not in found:
+        return files, f"the file {history}"
+    told = pgbackrest(stanza, number, "repo-get", f"{folder}/{history}") if timeline > 1 else ""
+    return files, missing(files, way(told, timeline), full_backups(listing))
+
+
+def full_backups(listing: dict[str, Any]) -> list[Full]:
+    """Return the full backups of the newest cluster, the oldest first."""
+    cluster = listing["db"][-1]["id"]
+    return [
+        Full(entry["archive"]["start"], position(entry["lsn"]["stop"]), entry["info"]["repository"]["delta"])
+        for entry in listing["backup"]
+        if entry["type"] == "full" and entry["database"]["id"] == cluster
+    ]
+
+
+def pgbackrest(stanza: str, number: int, *arguments: str) -> str:
+    """Run pgBackRest, which only reads, and return what it prints.
+
+    Raises:
+        Fault: it failed, in its own words.
+    """
+    command = ["pgbackrest", f"--stanza={stanza}", f"--repo={number}", "--log-level-console=warn", *arguments]
+    try:
+        done = subprocess.run(
+            command, cwd="/", capture_output=True, text=True, check=False, timeout=600, stdin=subprocess.DEVNULL
+        )
+    except subprocess.TimeoutExpired:
+        raise Fault("pgBackRest does not answer") from None
+    if done.returncode:
+        said = [
+            line.split("ERROR:", 1)[1].strip() for line in (done.stdout + done.stderr).splitlines() if "ERROR:" in line
+        ]
+        raise Fault(said[0][:300] if said else f"pgBackRest ended with {done.returncode}")
+    return done.stdout
+
+
+def last_marker() -> int:
+    """Return when the newest marker was seen, 0 if there is none."""
+    for line in reversed(MARKERS.read_text().splitlines() if MARKERS.exists() else []):
+        try:
+            return int(datetime.fromisoformat(json.loads(line)["seen"]).timestamp())
+        except (ValueError, KeyError):
+            continue  # it is being written
+    return 0
+
+
+def read(path: Path) -> dict[str, Any]:
+    """Return what was noted at *path*, nothing if nobody has."""
+    return dict(json.loads(path.read_text())) if path.exists() else {}
+
+
+def write(path: Path, text: str) -> None:
+    """Write *path* whole or not at all."""
+    aside = path.with_suffix(".new")
+    with aside.open("w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    aside.replace(path)
+
+
+def main() -> int:
+    """Look, note, and say what is wrong."""
+    limits = json.loads(CONFIGURATION.read_text())
+    places = [look(limits["stanza"], entry) for entry in limits["places"]]
+    note = noted(read(NOTE), places, int(time.time()))
+    write(NOTE, json.dumps(note))
+    wrong = list(problems(note, places, last_marker(), read(DRILL).get("ended", 0), limits))
+    for sentence in wrong:
+        print(sentence, file=sys.stderr)
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
