@@ -171,7 +171,7 @@ def noted(host: str, repository: Repository, moment: int) -> Iterator[Finding]:
     if age is None or age > OLDEST_MARKER:
         yield Finding(
             host,
-            f"the watch has written no marker {f'for {age} s' if age else 'yet'}",
+            f"the ledger has written no marker {f'for {age} s' if age else 'yet'}",
             "systemctl status bordbuch-ledger.service",
         )
     if drilled is None or moment - drilled > OLDEST_DRILL:

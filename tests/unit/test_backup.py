@@ -3,7 +3,6 @@
 import json
 import re
 from collections import namedtuple
-from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from ops.backup.facts import Backup, Database, Looked, Place, Repository, Waitin
 from ops.backup.look import answers
 from ops.backup.procedure import ending
 from ops.logbook.model import Check, Event, HostResult, Record
+from tests.unit.conftest import Answering
 from tests.unit.factories import NOW, load_program
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -31,20 +31,6 @@ TIMES = {"started": "2026-11-25T23:00:00Z", "ended": "2026-11-25T23:01:00Z"}
 Usage = namedtuple("Usage", "total used free")
 program = load_program("roles/backup/files/backup.py")
 facts_module = load_program("playbooks/library/backup_facts.py")
-
-Answering = Callable[..., None]
-
-
-@pytest.fixture
-def answering(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Answering:
-    """Have a program print an answer and end with a code, in place of this machine's."""
-    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
-
-    def act(name: str, answer: str, code: int = 0) -> None:
-        (tmp_path / name).write_text(f"#!/bin/sh\ncat <<'EOF'\n{answer}\nEOF\nexit {code}\n")
-        (tmp_path / name).chmod(0o755)
-
-    return act
 
 
 def info(*labels: str, code: int = 0) -> str:
@@ -70,7 +56,12 @@ def looked(database: dict[str, Any] | None = None, **changes: Any) -> Looked:
     """Return the answers of a site where all is well, but for *changes* of the repository and of the *database*."""
     fields = {"version": "2.55-1", "postgresql": "17", "proven": {"ended": MOMENT - 86400, "label": FULL}, **PROMISED}
     marker = {"number": 17, "lsn": "0/3000148", "seen": "2026-11-25T22:59:30Z"}
-    made = {"places": (place(1), place(2)), "made": {"1": (FULL,), "2": (FULL,)}, "marker": marker}
+    made = {
+        "places": (place(1), place(2)),
+        "made": {"1": (FULL,), "2": (FULL,)},
+        "marker": marker,
+        "watched": MOMENT - 60,
+    }
     there = {"version": "2.55-1", "runs": True, "server": 17, "members": 9, "bytes": 30_000_000, **(database or {})}
     repository = Repository(**{**fields, **made, **changes})
     return Looked(repository_host="backup1", repository=repository, databases={"db1": Database(**there)})
@@ -252,8 +243,8 @@ def test_the_newest_archive_is_the_last_one() -> None:
         ("repository 1: a file is not whole", {"places": (place(fault="a file is not whole"),)}),
         ("repository 2 has 2 backups, repository 1 1", {"places": (place(), place(2, backups=(backup(),) * 2))}),
         (f"repository 2 ends with WAL none, repository 1 with {WAL}", {"places": (place(), place(2, archive={}))}),
-        ("the watch has written no marker yet", {"marker": {}}),
-        ("the watch has written no marker for 301 s", {"marker": {"lsn": "0/1", "seen": "2026-11-25T22:54:59Z"}}),
+        ("the ledger has written no marker yet", {"marker": {}}),
+        ("the ledger has written no marker for 301 s", {"marker": {"lsn": "0/1", "seen": "2026-11-25T22:54:59Z"}}),
         ("no drill has passed yet", {"proven": {}}),
         ("no drill has passed in the last nine days", {"proven": {"ended": MOMENT - 777_601}}),
         ("a WAL file that was sent did not arrive: timeout", {"sent": "timeout"}),
@@ -297,8 +288,8 @@ def test_backups_are_listed_with_the_newest_first() -> None:
 def test_what_a_backup_would_do() -> None:
     seen = looked(places=(place(), place(2, kind="sftp", path="/b", backups=(), free_bytes=None)))
     here = ("1", "backup1:/var/lib/bordbuch-backup")
-    first = ("2", "sftp:/b", "full", "under 30 MB", "0 backups", "none yet", "")
-    rest = ("1 backups", "full, 60 min ago", "9.0 GB")
+    first = ("2", "sftp:/b", "full", "under 30 MB", "0 backups", "none yet", "", "")
+    rest = ("1 backups", "full, 60 min ago", "9.0 GB", "")
     assert show.plan_rows(seen, "incr", NOW) == [(*here, "incr", "under 30 MB", *rest), first]
     assert show.plan_rows(seen, "full", NOW) == [(*here, "full", "as the last: 4.2 MB", *rest), first]
 

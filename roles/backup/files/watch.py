@@ -37,7 +37,7 @@ WAL_FILE = re.compile(r"(?:.*/)?([0-9A-F]{24})-[0-9a-f]{40}(?:\.\w+)?")
 
 
 class Fault(Exception):
-    """What a person is to read; nothing was noted."""
+    """What a person is to read."""
 
 
 @dataclass(frozen=True)
@@ -204,19 +204,29 @@ def moment(seconds: int) -> str:
 
 
 def look(stanza: str, entry: dict[str, Any]) -> Place:
-    """Return what there is to see of one repository."""
+    """Return what there is to see of one repository, or why nothing is."""
     try:
-        free = shutil.disk_usage(entry["path"]).free if entry["kind"] == "posix" else None
-        listing = info(stanza, entry["number"])
-        files, lacks = archive(stanza, entry["number"], listing)
+        return seen(stanza, entry)
     except (Fault, OSError) as fault:
         return Place(entry["number"], fault=str(fault))
+    except (ValueError, KeyError, IndexError, TypeError) as error:
+        return Place(entry["number"], fault=f"its answer cannot be read: {type(error).__name__}: {error}")
+
+
+def seen(stanza: str, entry: dict[str, Any]) -> Place:
+    """Return what one repository has, and what it lacks."""
+    number = entry["number"]
+    listing = info(stanza, number)
+    files, lacks = archive(stanza, number, listing)
+    # A file that came while its neighbours were listed may have been passed over: only what is missing twice is missing.
+    if lacks and archive(stanza, number, listing)[1] != lacks:
+        lacks = ""
     return Place(
-        entry["number"],
+        number,
         missing=lacks,
         newest_backup=max((backup["timestamp"]["stop"] for backup in listing["backup"]), default=0),
         newest_wal=max(files.values(), default=0),
-        free_bytes=free,
+        free_bytes=shutil.disk_usage(entry["path"]).free if entry["kind"] == "posix" else None,
         full_bytes=max((full.stored_bytes for full in full_backups(listing)[-1:]), default=0),
     )
 
