@@ -70,7 +70,8 @@ SELECT json_build_object(
   'server', current_setting('server_version_num')::int / 10000,
   'databases', (SELECT array_agg(datname::text ORDER BY datname) FROM pg_database WHERE NOT datistemplate))
 """
-MEMBERS = "SELECT CASE WHEN to_regclass('public.member') IS NULL THEN 0 ELSE (SELECT count(*) FROM public.member) END"
+HAS_MEMBERS = "SELECT to_regclass('public.member') IS NOT NULL"
+MEMBERS = "SELECT count(*) FROM public.member"
 
 
 def repository(parameters: dict[str, Any]) -> dict[str, Any]:
@@ -223,21 +224,25 @@ def database(parameters: dict[str, Any]) -> dict[str, Any]:
     answer = run("runuser", "-u", "postgres", "--", "psql", "-XAtq", "-c", CLUSTER)
     seen = json.loads(answer.stdout) if answer.returncode == 0 else {}
     there = parameters["database"] in (seen.get("databases") or ())
-    members = (
-        run("runuser", "-u", "postgres", "--", "psql", "-XAtq", "-d", parameters["database"], "-c", MEMBERS)
-        if there
-        else None
-    )
     return {
         "version": package("pgbackrest"),
         "runs": answer.returncode == 0,
-        # -1: nobody could count them.
-        "members": (int(members.stdout) if members.returncode == 0 else -1) if members else 0,
+        "members": members(parameters["database"]) if there else 0,
         "free_bytes": shutil.disk_usage("/var/lib/postgresql").free if Path("/var/lib/postgresql").exists() else 0,
         "data": sorted(str(path) for path in Path("/var/lib/postgresql").glob("*/main")),
         "aside": sorted(str(path) for path in Path("/var/lib/postgresql").glob("*/main.before-*")),
         **seen,
     }
+
+
+def members(name: str) -> int:
+    """Return how many members the database *name* has; -1 where nobody could count them."""
+    ask = ("runuser", "-u", "postgres", "--", "psql", "-XAtq", "-d", name, "-c")
+    there = run(*ask, HAS_MEMBERS)  # first: a query that names a table which is not there is refused as a whole
+    if there.returncode or there.stdout.strip() == "f":
+        return -1 if there.returncode else 0
+    counted = run(*ask, MEMBERS)
+    return int(counted.stdout) if counted.returncode == 0 else -1
 
 
 def package(name: str) -> str:

@@ -2,6 +2,7 @@
 
 import json
 import re
+import subprocess
 from collections import namedtuple
 from datetime import UTC, datetime
 from pathlib import Path
@@ -211,6 +212,19 @@ def test_a_failed_backup_names_the_place_that_has_no_room(tmp_path: Path, monkey
     assert program.room(places) == f"; only 3 MB are left for {tmp_path}"
     monkeypatch.setattr(program.shutil, "disk_usage", lambda _path: Usage(0, 0, 1 << 30))
     assert program.room(places) == ""
+
+
+def test_a_database_without_the_applications_tables_has_no_members(monkeypatch: pytest.MonkeyPatch) -> None:
+    def answer(there: str, count: str, code: int = 0) -> None:
+        def run(*command: str) -> subprocess.CompletedProcess[str]:
+            asks = command[-1] == facts_module.MEMBERS
+            return subprocess.CompletedProcess(command, code if asks else 0, count if asks else there)
+
+        monkeypatch.setattr(facts_module, "run", run)
+
+    for there, count, code, expected in (("f", "", 1, 0), ("t", "7", 0, 7), ("t", "", 1, -1)):
+        answer(there, count, code)
+        assert facts_module.members("liquidfeedback") == expected
 
 
 def test_a_marker_that_was_cut_short_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
