@@ -54,7 +54,12 @@ def looked(database: dict[str, Any] | None = None, **changes: Any) -> Looked:
     """Return the answers of a site where all is well, but for *changes* of the repository and of the *database*."""
     fields = {"version": "2.55-1", "postgresql": "17", "proven": {"ended": MOMENT - 86400, "label": FULL}, **PROMISED}
     marker = {"number": 17, "lsn": "0/3000148", "seen": "2026-11-25T22:59:30Z"}
-    made = {"places": (place(1), place(2)), "made": {"1": (FULL,), "2": (FULL,)}, "marker": marker, "watched": MOMENT - 60}
+    made = {
+        "places": (place(1), place(2)),
+        "made": {"1": (FULL,), "2": (FULL,)},
+        "marker": marker,
+        "watched": MOMENT - 60,
+    }
     there = {"version": "2.55-1", "runs": True, "server": 17, "members": 9, "bytes": 30_000_000, **(database or {})}
     repository = Repository(**{**fields, **made, **changes})
     return Looked(repository_host="backup1", repository=repository, databases={"db1": Database(**there)})
