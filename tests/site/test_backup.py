@@ -22,6 +22,7 @@ REPOSITORY, ESCROW, MARKERS = (
 )
 ARCHIVED = f"find {REPOSITORY}/archive -name '*.zst' | sort"
 SERVER = "bordbuch-pgbackrest.service"
+LOOK = "systemctl start bordbuch-watch.service || :"
 
 
 def member(site: Deployed, number: int) -> int:
@@ -84,7 +85,7 @@ def hidden_wal(site: Deployed) -> Iterator[None]:
     file = site.run_on("backup1", f"{ARCHIVED} | tail -2 | head -1")
     site.run_on("backup1", f"chattr -i {file}; mv {file} /root/hidden")
     yield
-    site.run_on("backup1", f"mv /root/hidden {file}")
+    site.run_on("backup1", f"mv /root/hidden {file}; {LOOK}")
 
 
 @contextmanager
@@ -95,7 +96,7 @@ def hidden_everywhere(site: Deployed) -> Iterator[None]:
     move = "for place in {places}; do test -e $place/{name}; chattr -i $place/{name}; mv $place/{name} $place/../kept; done"
     site.run_on("backup1", move.format(places=places, name=name))
     yield
-    back = f"for place in {places}; do chattr -i $place/../kept; mv $place/../kept $place/{name}; done"
+    back = f"for place in {places}; do chattr -i $place/../kept; mv $place/../kept $place/{name}; done; {LOOK}"
     site.run_on("backup1", back)  # meanwhile it may have been sealed
 
 
@@ -168,6 +169,22 @@ def test_a_drill_fails_where_it_must(backed_up: Deployed, broken, step: str, wor
     assert any(line.startswith(step) for line in failed), failed
     if broken is table_empty_and_role_gone:
         assert "role counted is missing" in " ".join(said.split())
+
+
+def test_a_gap_in_wal_reaches_a_mailbox_and_the_next_backup_closes_it(backed_up: Deployed) -> None:
+    words = "point-in-time recovery from repository 1 is broken"
+    fulls = f"ls -d {REPOSITORY}/backup/main/*F | wc -l"
+    before = int(backed_up.run_on("backup1", fulls))
+    with hidden_wal(backed_up):
+        # Whoever was mailed about it in this hour is not mailed again.
+        backed_up.run_on("backup1", f"rm -f /var/lib/bordbuch-failed/sent.json; {LOOK}")
+        until(backed_up, "backup1", f"grep -rqsF {words!r} /var/mail-sink", 60)
+        said = " ".join(backed_up.invoke("backup.check", "--json", code=1).split())
+        assert words in said
+        backed_up.invoke("backup", "--yes")
+        assert int(backed_up.run_on("backup1", fulls)) == before + 1, "without a type, it was a full one"
+        backed_up.run_on("backup1", "systemctl start bordbuch-watch.service")
+    backed_up.invoke("backup.check")
 
 
 @contextmanager

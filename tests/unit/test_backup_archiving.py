@@ -20,7 +20,7 @@ GIB = 2**30
 def server(**changes: Any) -> Any:
     """Return a server that archives as it must, but for *changes*."""
     fields = {"recovering": False, "mode": "on", "command": "pgbackrest --stanza=main archive-push %p", "library": ""}
-    times = {"archived": MOMENT - 30, "failed": 0, "counting_since": MOMENT - 9000, "oldest": None, "now": MOMENT}
+    times = {"archived": MOMENT - 30, "failed": 0, "oldest": None, "now": MOMENT}
     return archiving.Server(**{**fields, **times, "ready": 0, "data": "/nowhere", **changes})
 
 
@@ -29,14 +29,15 @@ def complaints(free_bytes: int = 50 * GIB, archives: bool = True, **changes: Any
     return list(archiving.problems(server(**changes), free_bytes, wanted))
 
 
-FAILS = "archiving fails, and nothing was archived for 5 min"
+FAILS = "archiving fails, and WAL has waited for 5 min"
 
 
 @pytest.mark.parametrize(
     ("words", "changes"),
     [
-        (FAILS, {"failed": MOMENT - 1, "archived": MOMENT - 301}),
-        (FAILS, {"failed": MOMENT - 1, "archived": 0, "counting_since": MOMENT - 301}),
+        (FAILS, {"failed": MOMENT - 1, "ready": 1, "oldest": MOMENT - 301}),
+        (FAILS, {"failed": MOMENT - 1, "archived": 0, "ready": 1, "oldest": MOMENT - 301}),
+        ("archiving fails, and WAL has waited for 2 h", {"failed": MOMENT - 1, "ready": 99, "oldest": MOMENT - 7201}),
         ("4 WAL files wait to be archived, the oldest for 10 min", {"ready": 4, "oldest": MOMENT - 601}),
         ("the file system of pg_wal has 2047 MiB of room left", {"free_bytes": 2 * GIB - 1}),
         ("archive_mode is off", {"mode": "off", "command": "(disabled)"}),
@@ -56,8 +57,8 @@ def test_one_thing_that_is_wrong_with_archiving_is_one_sentence(words: str, chan
     "changes",
     [
         {},
-        {"failed": MOMENT - 1, "archived": MOMENT - 300},
-        {"failed": MOMENT - 400, "archived": MOMENT - 310},
+        {"failed": MOMENT - 1, "archived": MOMENT - 9000, "ready": 1, "oldest": MOMENT - 300},
+        {"failed": MOMENT - 60, "ready": 5, "oldest": MOMENT - 400},
         {"ready": 200, "oldest": MOMENT - 600},
         {"free_bytes": 2 * GIB},
         {"recovering": True, "mode": "off", "command": "(disabled)"},
@@ -112,7 +113,7 @@ def test_archiving_is_looked_at_and_noted(
     assert (archiving.main(), capsys.readouterr().err) == (0, "")
     noted = json.loads(archiving.NOTE.read_text())
     assert (noted["ready"], noted["failing"]) == (2, False)
-    database_host("psql", told(tmp_path, failed=MOMENT, archived=MOMENT - 3000))
+    database_host("psql", told(tmp_path, failed=MOMENT, ready=1, oldest=MOMENT - 3000))
     assert archiving.main() == 1
     assert "archiving fails" in capsys.readouterr().err
     assert json.loads(archiving.NOTE.read_text())["failing"] is True

@@ -24,10 +24,10 @@ CONFIGURATION = Path("/etc/bordbuch/archiving.json")
 NOTE = Path("/var/lib/bordbuch-archiving/seen.json")
 
 LATE_SECONDS = 300
-"""How long nothing may have been archived while attempts fail: a repository that is restarted is no alarm."""
+"""How long a file may wait while attempts fail: a repository that is restarted is no alarm."""
 
 WAITING_SECONDS = 600
-"""How long a file may wait: one that is sent is tried for a minute, and the server makes one a minute."""
+"""How long a file may wait otherwise: one that is sent is tried for a minute, and the server makes one a minute."""
 
 PATIENCE_SECONDS = 60
 """How long a server that is restarted is waited for."""
@@ -40,7 +40,6 @@ SELECT json_build_object(
   'library', current_setting('archive_library'),
   'archived', coalesce(extract(epoch FROM last_archived_time), 0),
   'failed', coalesce(extract(epoch FROM last_failed_time), 0),
-  'counting_since', coalesce(extract(epoch FROM stats_reset), 0),
   'ready', (SELECT count(*) FROM pg_ls_archive_statusdir() WHERE name LIKE '%.ready'),
   'oldest', (SELECT extract(epoch FROM min(modification)) FROM pg_ls_archive_statusdir() WHERE name LIKE '%.ready'),
   'data', current_setting('data_directory'),
@@ -59,7 +58,6 @@ class Server:
     library: str
     archived: float
     failed: float
-    counting_since: float
     ready: int
     oldest: float | None
     data: str
@@ -75,11 +73,14 @@ def problems(server: Server, free_bytes: int, wanted: dict[str, Any]) -> Iterato
         yield from setting_problems(server, wanted)
     if failing(server):
         yield (
-            f"archiving fails, and nothing was archived for {minutes(server.now - last_good(server))}: "
+            f"archiving fails, and WAL has waited for {minutes(waited(server))}: "
             "see the server's log, and on the repository's host bordbuch-pgbackrest.service"
         )
-    if server.oldest is not None and (age := server.now - server.oldest) > WAITING_SECONDS:
-        yield f"{server.ready} WAL files wait to be archived, the oldest for {minutes(age)}: they are kept until they are"
+    elif waited(server) > WAITING_SECONDS:
+        yield (
+            f"{server.ready} WAL files wait to be archived, the oldest for {minutes(waited(server))}, and no attempt fails: "
+            "see whether the repository's host is slow, and whether a pgbackrest hangs"
+        )
     if free_bytes < wanted["room_mb"] * 2**20:
         yield (
             f"the file system of pg_wal has {free_bytes // 2**20} MiB of room left: when it is full, the database stops. "
@@ -110,13 +111,13 @@ def sends(command: str, stanza: str) -> bool:
 
 
 def failing(server: Server) -> bool:
-    """Return whether the last failure came after the last success, and that not just now."""
-    return server.failed > server.archived and server.now - last_good(server) > LATE_SECONDS
+    """Return whether the last failure came after the last success, and not just now."""
+    return server.failed > server.archived and waited(server) > LATE_SECONDS
 
 
-def last_good(server: Server) -> float:
-    """Return when a file was last archived; where none was, since when the server counts."""
-    return server.archived or server.counting_since
+def waited(server: Server) -> float:
+    """Return for how many seconds the oldest file has waited, 0 where none does."""
+    return server.now - server.oldest if server.oldest else 0
 
 
 def minutes(seconds: float) -> str:

@@ -45,7 +45,7 @@ HELP = {
     "backup_ended_timestamp_seconds": "When the last backup that succeeded ended.",
     "drill_ended_timestamp_seconds": "When the last restore drill that succeeded ended.",
     "archive_ready_files": "WAL files that wait to be archived.",
-    "archive_failing": "Whether archiving fails and nothing was archived for five minutes.",
+    "archive_failing": "Whether archiving fails and a WAL file has waited for five minutes.",
     "pitr_broken": "Whether WAL has a gap since the newest full backup, so that point-in-time recovery is broken.",
 }
 
