@@ -14,16 +14,14 @@ from pathlib import Path
 from ops.errors import BadInput, Failed, Refused
 from ops.logbook.files import ChangeFiles, change_folder, parse_change, split_path, state_of
 from ops.logbook.git import Git
+from ops.logbook.objects import read_objects
 from ops.logbook.remote import MAIN, REMOTE, Push, Remote
 
 __all__ = ["ChangeFiles", "Logbook", "Push", "Signer", "change_folder"]
 
 LOCK_SECONDS = 60
-AT_ONCE = 500
 NEWEST = 16
 """How many changes are read at once by who asks for the newest only."""
-
-"""How many objects are read by one git process, so that memory does not grow with the logbook."""
 
 
 @dataclass(frozen=True)
@@ -248,25 +246,13 @@ class Logbook:
         states = {change: state_of(names) for change, names in self._by_change().items()}
         return tuple(self.read_all(tuple(change for change, state in states.items() if state != "ended")))
 
-    def contents(self, objects: list[str]) -> Iterator[bytes]:
+    def contents(self, objects: Sequence[str]) -> Iterator[bytes]:
         """Yield the content of each of *objects* (``commit:path`` or ids of blobs), in their order.
 
         Raises:
-            Failed: one is not there.
+            Failed: one is not there, or not what its name says.
         """
-        for start in range(0, len(objects), AT_ONCE):
-            yield from self._contents(objects[start : start + AT_ONCE])
-
-    def _contents(self, objects: list[str]) -> Iterator[bytes]:
-        out = self.git.run("cat-file", "--batch", stdin="".join(f"{name}\n" for name in objects).encode()).out
-        offset = 0
-        for name in objects:
-            header, _, _ = out[offset : offset + 4096].partition(b"\n")
-            if header.split()[1:2] != [b"blob"]:
-                raise Failed(f"{name} is not in the logbook", next_step="invoke audit")
-            start = offset + len(header) + 1
-            offset = start + int(header.split()[2]) + 1
-            yield out[start : offset - 1]
+        return read_objects(self.git, objects, "blob")
 
     def receipts_seen(self) -> str:
         """Return the receipts as an audit of this clone last saw them: a second copy, away from the server."""
