@@ -156,7 +156,7 @@ class Logbook:
     def _on_top(self) -> tuple[str, Push | None]:
         """Return this clone's entries on top of the remote's, and what keeps the rest of them from getting there."""
         ours, theirs = self.head(), self.remote.head()
-        if not theirs or (ours and self._within(theirs, ours)):
+        if not theirs or (ours and self.continues(theirs, ours)):
             return ours, None
         tip, there = theirs, self._blobs(theirs)
         for commit in self._commits(ours, theirs):
@@ -185,13 +185,20 @@ class Logbook:
             return 0
         theirs = self.remote.head()
         commits = self._commits(self.head(), theirs)
-        if not commits or not theirs or self._within(theirs, self.head()):
+        if not commits or not theirs or self.continues(theirs, self.head()):
             return len(commits)
         there = self._blobs(theirs).items()
         return sum(not self._added(commit).items() <= there for commit in commits)
 
-    def _within(self, old: str, new: str) -> bool:
+    def continues(self, old: str, new: str) -> bool:
+        """Return whether the history up to *new* holds the commit *old*."""
         return self.git.attempt("merge-base", "--is-ancestor", old, new).code == 0
+
+    def paths_since(self, old: str, new: str) -> list[str]:
+        """Return the paths of the files that *new* has and *old* has not; those of all where *old* is empty."""
+        if not old:
+            return self._names(new)
+        return _lines(self.git.run("diff", "--name-only", "--no-renames", "--diff-filter=A", "-z", old, new).out)
 
     def head(self) -> str:
         """Return the newest commit of this clone, empty if there is none yet."""
@@ -236,10 +243,11 @@ class Logbook:
             yield from reversed(list(self._parsed({change: known[change] for change in part})))
 
     def _parsed(self, known: Mapping[str, Sequence[str]]) -> Iterator[ChangeFiles]:
-        wanted = [(change, name) for change in sorted(known) for name in known[change] if name != "page.md"]
-        contents = self.contents([f"HEAD:{change_folder(change)}/{name}" for change, name in wanted])
-        for change in sorted(known):
-            yield parse_change(change, {name: next(contents) for owner, name in wanted if owner == change})
+        wanted = {change: [name for name in known[change] if name != "page.md"] for change in sorted(known)}
+        paths = [f"HEAD:{change_folder(change)}/{name}" for change, names in wanted.items() for name in names]
+        contents = self.contents(paths)
+        for change, names in wanted.items():
+            yield parse_change(change, {name: next(contents) for name in names})
 
     def open_changes(self) -> tuple[ChangeFiles, ...]:
         """Return the changes without a record, oldest first; only theirs are parsed."""

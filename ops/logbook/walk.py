@@ -78,8 +78,7 @@ def walk(ground: Ground, base: Memory) -> Walk | None:
 
 
 def _continues(ground: Ground, base: Memory) -> bool:
-    git = ground.logbook.git
-    grown = all(git.attempt("merge-base", "--is-ancestor", base.commit, end).code == 0 for end in ground.ends)
+    grown = all(ground.logbook.continues(base.commit, end) for end in ground.ends)
     return bool(ground.ends) and grown and (not ground.compared or base.fits(ground.receipts))
 
 
