@@ -85,8 +85,9 @@ def _form(change: Change) -> Iterator[Finding]:
 def _is_canonical(entry: Added) -> bool:
     if not EVENTS.fullmatch(entry.name):
         return is_canonical(entry.content)
-    lines = entry.content.split(b"\n")
-    return not lines[-1] and all(map(is_canonical, lines[:-1]))
+    # Each line was read as one event before, so all of them together are as canonical as each.
+    *lines, rest = entry.content.split(b"\n")
+    return not rest and is_canonical(b"[%s]" % b",".join(lines))
 
 
 def _identifiers(files: ChangeFiles) -> Iterator[tuple[str, str]]:

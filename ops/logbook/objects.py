@@ -2,6 +2,8 @@
 
 import hashlib
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import zip_longest
 
 from ops.errors import Failed
 from ops.logbook.git import Git
@@ -22,10 +24,17 @@ def read_objects(git: Git, names: Sequence[str], kind: str, at_once: int = AT_ON
     Raises:
         Failed: one is not there, of another kind, or not what its name says.
     """
-    for start in range(0, len(names), at_once):
-        part = names[start : start + at_once]
-        out = git.run("cat-file", "--batch", stdin="".join(f"{name}\n" for name in part).encode()).out
-        yield from _objects(part, out, kind)
+    parts = [names[start : start + at_once] for start in range(0, len(names), at_once)]
+    with ThreadPoolExecutor(max_workers=1) as ahead:  # git reads the next ones while somebody looks at these
+        coming = ahead.submit(_batch, git, parts[0]) if parts else None
+        for part, following in zip_longest(parts, parts[1:]):
+            out = coming.result() if coming else b""
+            coming = ahead.submit(_batch, git, following) if following else None
+            yield from _objects(part, out, kind)
+
+
+def _batch(git: Git, names: Sequence[str]) -> bytes:
+    return git.run("cat-file", "--batch", stdin="".join(f"{name}\n" for name in names).encode()).out
 
 
 def _objects(names: Sequence[str], out: bytes, kind: str) -> Iterator[bytes]:

@@ -4,23 +4,31 @@ Git does not compare a folder's object with its name when it lists it: one that 
 names of all folders are computed from what was said to be touched; where they come out as signed, nothing else was.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from ops.logbook.objects import object_id
 
-FOLDER = "40000"
+FOLDER = b"40000"
 EMPTY = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
 Load = Callable[[str], bytes]
 """Returns the content of the tree with this id."""
 
 
+class Entry(NamedTuple):
+    """A line of a folder: the bytes that stand in its object, and the folder behind it if it was looked into."""
+
+    row: bytes
+    folder: "Tree | None" = None
+
+
 @dataclass(frozen=True)
 class Tree:
-    """A folder: the id of its object, and what is in it, by name (as bytes): mode and id, or the folder if it was looked into."""
+    """A folder: its id, and if it was looked into what is in it, by name; a folder's ends with ``/``, as git sorts them."""
 
     id: str
-    entries: dict[bytes, "tuple[str, str] | Tree"] | None = None
+    entries: Mapping[bytes, Entry] | None = None
 
     @classmethod
     def empty(cls) -> "Tree":
@@ -36,52 +44,41 @@ def touch(tree: Tree, files: Iterable[tuple[str, str, str]], load: Load) -> Tree
         files: what is touched.
         load: reads a folder that was not looked into yet.
     """
+    entries = dict(_parsed(load(tree.id)) if tree.entries is None else tree.entries)
     inside: dict[bytes, list[tuple[str, str, str]]] = {}
-    entries = dict(_entries(tree, load))
     for path, mode, blob in files:
-        name, _, rest = path.partition("/")
-        key = name.encode(errors="surrogateescape")
-        if rest:
-            inside.setdefault(key, []).append((rest, mode, blob))
+        first, below, rest = path.partition("/")
+        name = first.encode(errors="surrogateescape")
+        if below:
+            inside.setdefault(name, []).append((rest, mode, blob))
         elif blob:
-            entries[key] = (mode.lstrip("0"), blob)
+            entries[name] = Entry(_row(mode.lstrip("0").encode(), name, blob))
         else:
-            entries.pop(key, None)
-    for key, below in inside.items():
-        folder = touch(_folder(entries.get(key)), below, load)
-        entries[key] = folder
+            entries.pop(name, None)
+    for name, those in inside.items():
+        folder = touch(_folder(entries.get(name + b"/")), those, load)
+        entries[name + b"/"] = Entry(_row(FOLDER, name, folder.id), folder)
         if folder.id == EMPTY:
-            del entries[key]
-    return Tree(_identifier(entries), entries)
+            del entries[name + b"/"]
+    return Tree(object_id("tree", b"".join(entries[name].row for name in sorted(entries))), entries)
 
 
-def _folder(entry: "tuple[str, str] | Tree | None") -> Tree:
-    if isinstance(entry, Tree):
-        return entry
-    return Tree(entry[1]) if entry and entry[0] == FOLDER else Tree.empty()
+def _folder(entry: Entry | None) -> Tree:
+    if entry is None:
+        return Tree.empty()
+    return entry.folder or Tree(entry.row[-20:].hex())
 
 
-def _entries(tree: Tree, load: Load) -> dict[bytes, "tuple[str, str] | Tree"]:
-    return _parsed(load(tree.id)) if tree.entries is None else tree.entries
+def _row(mode: bytes, name: bytes, identifier: str) -> bytes:
+    return b"%s %s\0%s" % (mode, name, bytes.fromhex(identifier))
 
 
-def _parsed(content: bytes) -> dict[bytes, "tuple[str, str] | Tree"]:
-    entries: dict[bytes, tuple[str, str] | Tree] = {}
+def _parsed(content: bytes) -> dict[bytes, Entry]:
+    entries: dict[bytes, Entry] = {}
     place = 0
     while place < len(content):
         end = content.index(b"\0", place)
         mode, _, name = content[place:end].partition(b" ")
+        entries[name + b"/" if mode == FOLDER else name] = Entry(content[place : end + 21])
         place = end + 21
-        entries[name] = (mode.decode(), content[end + 1 : place].hex())
     return entries
-
-
-def _identifier(entries: dict[bytes, "tuple[str, str] | Tree"]) -> str:
-    rows = [(name, *_said(entry)) for name, entry in entries.items()]
-    rows.sort(key=lambda row: row[0] + b"/" if row[1] == FOLDER else row[0])
-    content = b"".join(b"%s %s\0%s" % (mode.encode(), name, bytes.fromhex(blob)) for name, mode, blob in rows)
-    return object_id("tree", content)
-
-
-def _said(entry: "tuple[str, str] | Tree") -> tuple[str, str]:
-    return (FOLDER, entry.id) if isinstance(entry, Tree) else entry

@@ -3,12 +3,17 @@
 From nothing known it is the whole history; from a memory only what is new, and what is unfinished.
 """
 
+import signal
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
+from multiprocessing import get_context
 
 from ops.logbook.files import change_folder, split_path
 from ops.logbook.finding import Finding
+from ops.logbook.git import Git
 from ops.logbook.history import Commit, read_history
 from ops.logbook.judge import Added, judge_change
 from ops.logbook.judge_commit import judge_commit, judge_trees
@@ -19,6 +24,12 @@ from ops.logbook.receipts import Receipt, judge_chain, parse_receipts, received
 from ops.logbook.repository import Logbook
 
 Changes = Mapping[str, Sequence[Entry]]
+
+MANY = 500
+"""From how many changes on more processes are started."""
+
+PART = 50
+"""How many changes one of them judges at a time."""
 
 
 @dataclass(frozen=True)
@@ -124,11 +135,34 @@ def collect(history: Iterable[Commit], base: Memory) -> dict[str, list[Entry]]:
 
 
 def _changes(ground: Ground, changes: Changes) -> Iterator[Finding]:
+    """Judge *changes*; where there are many, on all processors."""
     order = sorted(changes.items())
-    contents = ground.logbook.contents([entry.blob for _, entries in order for entry in entries])
-    for change, entries in order:
+    judge = partial(judge_part, ground.logbook.git, dict(ground.rules), ground.now)
+    if len(order) < MANY:
+        yield from judge(order)
+        return
+    parts = [order[start : start + PART] for start in range(0, len(order), PART)]
+    # What is forked runs nothing but `judge_part`: no thread of this process has a lock that it needs.
+    ignore = (signal.SIGINT, signal.SIG_IGN)
+    with ProcessPoolExecutor(mp_context=get_context("fork"), initializer=signal.signal, initargs=ignore) as processes:
+        for found in processes.map(judge, parts):
+            yield from found
+
+
+def judge_part(
+    git: Git, rules: Mapping[str, str], now: datetime, part: Sequence[tuple[str, Sequence[Entry]]]
+) -> list[Finding]:
+    """Return what is wrong with each change of *part*, whose files are read here.
+
+    Raises:
+        Failed: a file is not what its name says.
+    """
+    contents = read_objects(git, [entry.blob for _, entries in part for entry in entries], "blob")
+    found: list[Finding] = []
+    for change, entries in part:
         added = [Added(entry.commit, entry.person, entry.name, next(contents)) for entry in entries]
-        yield from judge_change(change, added, ground.rules, ground.now)
+        found += judge_change(change, added, rules, now)
+    return found
 
 
 def remembered(ground: Ground, done: Walk) -> Memory:

@@ -3,28 +3,34 @@
 usage: python -m tests.bench.logbook [--changes 10000] [--hosts 200] [--seed 1] [--keep FOLDER]
 """
 
+import argparse
 import hashlib
 import os
 import subprocess
 import sys
+import tempfile
+import time
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import IO
+from typing import IO, TypeVar
 
+from ops.logbook import index
 from ops.logbook.files import change_folder
 from ops.logbook.objects import object_id
-from ops.logbook.operators import Operators
+from ops.logbook.operators import Key, Operators
 from ops.logbook.repository import Logbook, Signer
 from ops.logbook.tree import Tree, touch
+from ops.logbook.verify import Audit, audit
 from tests.bench.signing import Signing, signed_commit
 from tests.bench.tenyears import PEOPLE, Step, history
 
 ROLE = Path(__file__).resolve().parents[2] / "roles" / "logbook" / "files"
 REMOTE = "logbook@backup1:logbook.git"
 NONE = "0" * 40
+Result = TypeVar("Result")
 CLEAN = {"GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_NOSYSTEM": "1"}
 SSH = """#!{python}
 import os, sys
@@ -60,7 +66,7 @@ def make_logbook(path: Path, changes: int = 50, hosts: int = 5, seed: int = 1) -
         seed: the same seed gives the same logbook, to the last commit id.
     """
     path.mkdir(parents=True, exist_ok=True)
-    keys = {name: Signing(f"{seed} {name}".encode()) for name in (*PEOPLE, "carl")}
+    keys = keys_of(seed)
     for name, key in keys.items():
         (path / f"{name}.pub").write_text(f"{key.public}\n")
         (path / name).write_bytes(key.file)
@@ -80,6 +86,11 @@ def make_logbook(path: Path, changes: int = 50, hosts: int = 5, seed: int = 1) -
     (path / "server" / "receipts").write_text("".join(f"{line}\n" for line in receipts))
     made.clone()
     return made
+
+
+def keys_of(seed: int) -> dict[str, Signing]:
+    """Return each operator's key."""
+    return {name: Signing(f"{seed} {name}".encode()) for name in (*PEOPLE, "carl")}
 
 
 def _operators(keys: dict[str, Signing], path: Path) -> Operators:
@@ -171,3 +182,124 @@ def _packed(content: bytes) -> bytes:
         byte, size = size & 127, size >> 7
     head.append(byte)
     return bytes(head) + zlib.compress(content)
+
+
+def main() -> None:
+    """Make the logbook, measure, print a table and whether the targets are met."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--changes", type=int, default=10_000)
+    parser.add_argument("--hosts", type=int, default=200)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument(
+        "--keep", type=Path, help="make it in this folder and leave it there; one that is there is used"
+    )
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = options.keep or Path(scratch) / "made"
+        made, seconds = timed(lambda: found_or_made(folder, options.changes, options.hosts, options.seed))
+        print(f"a logbook of {options.changes} changes on {options.hosts} hosts, made in {seconds:.0f} s")
+        for line in table(measured(made)):
+            print(line)
+
+
+def found_or_made(folder: Path, changes: int, hosts: int, seed: int) -> Made:
+    """Return the logbook in *folder*, made if it is not there."""
+    if (folder / "clone").exists():
+        return Made(folder, _operators(keys_of(seed), folder))
+    return make_logbook(folder, changes, hosts, seed)
+
+
+def measured(made: Made) -> dict[str, float]:
+    """Return the seconds of each thing that is measured, in the order in which they were done, and counts."""
+    logbook, opening = timed(made.clone)
+    _, by_git = timed(lambda: git_verdicts(made))
+    cold, by_us = timed(lambda: clean(audit(logbook, made.operators, cold=True)))
+    again, warm = timed(lambda: clean(audit(logbook, made.operators)))
+    add_one(made)
+    one, warm_one = timed(lambda: clean(audit(made.clone(), made.operators)))
+    assert (again.judged, one.judged, one.commits) == (0, 2, cold.commits + 2)
+    _, building = timed(lambda: index.ended(logbook))
+    advisory = some_advisory(logbook)
+    found, finding = timed(lambda: list(index.records(logbook, index.ended(logbook, advisory=advisory))))
+    assert found
+    return {
+        "commits": cold.commits,
+        "changes": cold.changes,
+        "open the clone": opening,
+        "git log --format=%G?": by_git,
+        "audit, cold": by_us,
+        "audit, nothing new": warm,
+        "audit with opening, one new record": warm_one,
+        "make the index": building,
+        f"find {advisory} ({len(found)} records)": finding,
+    }
+
+
+def timed(act: Callable[[], Result]) -> tuple[Result, float]:
+    """Return what *act* returns, and the seconds that it took."""
+    began = time.monotonic()
+    return act(), time.monotonic() - began
+
+
+def git_verdicts(made: Made) -> None:
+    """Have git verify every signature: what an audit of one's own would have to compare with."""
+    signers = made.folder / "signers"
+    lines = [f'{name} namespaces="git" {key.public}\n' for name, key in keys_of_operators(made)]
+    signers.write_text("".join(lines))
+    settings = ["-c", "gpg.format=ssh", "-c", f"gpg.ssh.allowedSignersFile={signers}"]
+    command = ["git", "-C", str(made.folder / "clone"), *settings, "log", "--format=%G?", "main"]
+    done = subprocess.run(command, check=True, capture_output=True, text=True, env=_environment())
+    assert set(done.stdout.split()) == {"G"}
+
+
+def keys_of_operators(made: Made) -> Iterator[tuple[str, Key]]:
+    return (
+        (person.name, key) for person in made.operators.all for key in person.keys if person.office == "administration"
+    )
+
+
+def clean(found: Audit) -> Audit:
+    """Return *found*, which must have found nothing."""
+    assert found.good, found.findings[:5]
+    assert found.remote == "checked"
+    return found
+
+
+def add_one(made: Made) -> None:
+    """Add a backup as its command does, signed by ssh-keygen, and send it."""
+    steps = [step for step in history(40, 5, 99) if step.message.endswith(": by the timer")]
+    ends = {step.change: step for step in history(40, 5, 99) if "record.json" in step.files}
+    for step in (steps[0], ends[steps[0].change]):
+        logbook = made.clone(step.person)
+        logbook.add(
+            {f"{change_folder(step.change)}/{name}": content for name, content in step.files.items()}, step.message
+        )
+    assert logbook.push().state == "pushed"
+
+
+def some_advisory(logbook: Logbook) -> str:
+    """Return an advisory that a change in the middle of the history closed."""
+    changes = index.ended(logbook)
+    for record in index.records(logbook, changes[len(changes) // 2 :]):
+        for result in record.hosts.values():
+            for package in result.packages:
+                return package.advisories[0]
+    raise AssertionError("nothing was ever patched")
+
+
+def table(figures: dict[str, float]) -> Iterator[str]:
+    """Yield the figures, and the targets with whether they are met."""
+    for name, value in figures.items():
+        yield f"| {name} | {value if isinstance(value, int) else f'{value:.2f} s'} |"
+    values = list(figures.values())
+    by_git, cold, one, find = values[3], values[4], values[6], values[8]
+    for words, met in (
+        (f"cold ≤ a tenth of git log: {cold / by_git:.3f}", cold <= by_git / 10),
+        (f"one new record < 1 s: {one:.2f} s", one < 1),
+        (f"an advisory < 0.5 s: {find:.2f} s", find < 0.5),
+    ):
+        yield f"{'met' if met else 'MISSED'}: {words}"
+
+
+if __name__ == "__main__":
+    main()
