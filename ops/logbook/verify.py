@@ -27,7 +27,8 @@ SECONDS = 600
 class Audit(Model):
     """What an audit looked at, and what it found.
 
-    ``off_host`` counts commits with a receipt, ``not_off_host`` those without one. ``remote`` is ``checked``, ``none``,
+    ``off_host`` counts commits with a receipt (as this clone last saw them, where the off-host repository is away), ``not_off_host``
+    those without one. ``remote`` is ``checked``, ``none``,
     or the reason why the off-host repository was not compared. ``judged`` counts the commits that were read this time: the others
     were good when this machine read them. ``earlier`` counts findings from before the day that was asked for.
     """
@@ -82,10 +83,12 @@ def audit(
     remote, ends = ask_remote(logbook), tips(logbook.git)
     compared, head = bool(logbook.remote.address and not remote.trouble), remote.refs.get(MAIN, "")
     moment = now or datetime.now(UTC)
-    ground = Ground(logbook, operators, rules, moment, ends, head, remote.receipts, compared)
+    receipts = logbook.receipts_seen() if remote.trouble else remote.receipts
+    ground = Ground(logbook, operators, rules, moment, ends, head, receipts, compared)
     key = key_of(operators, rules, logbook.remote.address)
     known = Memory(key=key) if cold else recall(logbook, key)
-    done, around = judged(ground, known), [*judge_remote(ground, remote, known), *judge_clone(logbook, known)]
+    around = [*judge_remote(ground, remote, known), *judge_clone(logbook, known)]
+    done = judged(ground, Memory(key=key) if around else known)
     if not (done.findings or around or remote.trouble):
         logbook.keep_receipts(remote.receipts)
         keep(logbook, remembered(ground, done))

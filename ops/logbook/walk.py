@@ -34,7 +34,7 @@ PART = 50
 
 @dataclass(frozen=True)
 class Ground:
-    """What a walk goes over and by what it judges; *receipts* is empty where the off-host repository was not asked."""
+    """What a walk goes over and by what it judges; *compared* says whether the off-host repository answered."""
 
     logbook: Logbook
     operators: Operators
