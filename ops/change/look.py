@@ -1,31 +1,26 @@
 """Looking into the logbook: lists, one change, what is open. Only reads."""
 
-from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
 from ops.change.session import ROOT, Session
 from ops.errors import BadInput
+from ops.logbook import index
 from ops.logbook.model import Record
 from ops.logbook.page import render_change, render_index
 from ops.logbook.repository import ChangeFiles
-
-MINUTE = len("2026-11-25-2300")
-"""Of an id; what follows is random, and says nothing of the order."""
-
-
-def records(session: Session) -> Iterator[Record]:
-    """Yield the records of all ended changes, the newest first."""
-    for files in reversed(list(session.logbook.read_all())):
-        if files.record:
-            yield files.record
 
 
 def find(
     session: Session, *, host: str = "", package: str = "", advisory: str = "", since: datetime | None = None
 ) -> list[Record]:
-    """Return the records that touched *host*, changed *package*, closed *advisory*, began *since*; empty means any."""
-    return [record for record in records(session) if _matches(record, host, package, advisory, since)]
+    """Return the records that touched *host*, changed *package*, closed *advisory*, began *since*; empty means any.
+
+    The newest come first.
+    """
+    changes = index.ended(session.logbook, host=host, package=package, advisory=advisory)
+    found = index.records(session.logbook, changes)
+    return [record for record in found if _matches(record, host, package, advisory, since)]
 
 
 def _matches(record: Record, host: str, package: str, advisory: str, since: datetime | None) -> bool:
@@ -52,13 +47,8 @@ def one(session: Session, identifier: str) -> ChangeFiles:
 
 def later(session: Session, identifier: str) -> list[str]:
     """Return one line per later change that took *identifier* back; its own record cannot know."""
-    found = []
-    for files in session.logbook.newest_first():
-        if files.id[:MINUTE] < identifier[:MINUTE]:
-            break
-        if files.record and files.record.links.get("reverts") == identifier:
-            found.append(f"Taken back by {files.id}: {files.record.outcome}.")
-    return found
+    reverts = index.records(session.logbook, index.ended(session.logbook, reverts=identifier))
+    return [f"Taken back by {record.id}: {record.outcome}." for record in reverts]
 
 
 def page(files: ChangeFiles) -> str:
@@ -70,7 +60,7 @@ def open_lines(session: Session) -> list[str]:
     """Return one line per change that has no end yet, or for which an approval is still owed."""
     words = {"planned": "waits for approval", "approved": "approved, not begun", "running": "begun, not ended"}
     lines = []
-    for files in session.logbook.read_all():
+    for files in session.logbook.read_all(index.unfinished(session.logbook)):
         if files.record is None:
             lines.append(f"Open: {files.id}, {words[files.state]}")
         elif files.record.approval_owed_until and files.approval is None:

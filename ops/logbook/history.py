@@ -1,20 +1,23 @@
 """What git knows of the logbook's history, read once: commits, who signed them, which files they touch."""
 
-import tempfile
-from collections.abc import Iterator
-from datetime import UTC, datetime
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import NamedTuple
 
-from ops.errors import BadInput
+from ops.logbook import sshsig
 from ops.logbook.git import Git
 from ops.logbook.model import Model
+from ops.logbook.objects import read_objects
+from ops.logbook.operators import Operators
+from ops.logbook.rawcommit import take_apart
 from ops.logbook.remote import MAIN, REMOTE
 
-FORMAT = "%x00".join(("%H", "%P", "%an", "%cn", "%ct", "%G?", "%GS", "%GF"))
 SECONDS = 3600
+COMMITS_AT_ONCE = 5000
+GONE = "0" * 40
 
 
-class Touched(Model):
+class Touched(NamedTuple):
     """One file that a commit touches: how (``A`` added, ``M`` modified, ``D`` deleted), its mode, its content's id."""
 
     status: str
@@ -24,66 +27,98 @@ class Touched(Model):
 
 
 class Commit(Model):
-    """One commit; ``verdict``, ``principal``, ``fingerprint`` are git's of its signature, validity left aside."""
+    """One commit.
+
+    ``verdict``, ``principal``, ``fingerprint`` are those of its signature as git gives them (``%G?``, ``%GS``, ``%GF``), validity
+    left aside. ``usual`` says whether it has only the headers that the logbook writes.
+    """
 
     id: str
     parents: tuple[str, ...]
+    tree: str
     author: str
     committer: str
     dated: datetime
     verdict: str
     principal: str
     fingerprint: str
+    usual: bool
     touched: tuple[Touched, ...] = ()
 
 
-def read_history(git: Git, allowed_signers: str) -> tuple[Commit, ...]:
-    """Return all commits that this clone or its remote has, each after its parents.
+class Verdict(NamedTuple):
+    """What a signature is worth: G good, U good by a key that may not sign, B not good, N none; by whom, with which key."""
+
+    letter: str
+    principal: str = ""
+    fingerprint: str = ""
+
+
+def tips(git: Git) -> tuple[str, ...]:
+    """Return where the history of this clone and of its remote end."""
+    found = (git.attempt("rev-parse", "--verify", "--quiet", ref) for ref in (REMOTE, MAIN))
+    return tuple(dict.fromkeys(done.text for done in found if done.code == 0))
+
+
+def read_history(git: Git, operators: Operators, ends: Sequence[str], after: str = "") -> tuple[Commit, ...]:
+    """Return all commits up to *ends*, each after its parents.
 
     Args:
         git: of the clone.
-        allowed_signers: whose signatures are good, without validity: the caller compares that with the receipts.
+        operators: whose signatures are good. Validity is left aside: the caller compares that with the receipts.
+        ends: the newest commits.
+        after: a commit; it and what is before it is left out. Empty for none.
 
     Raises:
-        BadInput: *allowed_signers* is empty; every signature would look like none.
+        BadInput: no operator may sign; every signature would look like none.
+        Failed: a commit is not what its name says.
     """
-    if not allowed_signers.strip():
-        raise BadInput("nobody may sign: allowed_signers is empty")
-    tips = [ref for ref in (REMOTE, MAIN) if git.attempt("rev-parse", "--verify", "--quiet", ref).code == 0]
-    if not tips:
+    signers = operators.signers()
+    if not ends:
         return ()
-    touched = _touched(git, git.run("rev-list", *tips).out)
-    rows = [line.split("\0") for line in _log(git, tips, allowed_signers) if line]
-    return tuple(_commit(row, touched.get(row[0], ())) for row in rows)
+    names = git.run("rev-list", "--topo-order", "--reverse", *ends, *([f"^{after}"] if after else [])).text.split()
+    touched = _touched(git, names)
+    contents = read_objects(git, names, "commit", COMMITS_AT_ONCE)
+    return tuple(
+        commit_of(name, raw, signers, touched.get(name, ())) for name, raw in zip(names, contents, strict=True)
+    )
 
 
-def _log(git: Git, tips: list[str], allowed_signers: str) -> Iterator[str]:
-    with tempfile.TemporaryDirectory() as folder:
-        signers = Path(folder) / "allowed_signers"
-        signers.write_text(allowed_signers, encoding="utf-8")
-        judged = Git(git.folder, {**git.settings, "gpg.ssh.allowedSignersFile": str(signers)})
-        command = ("log", "--reverse", "--topo-order", f"--format={FORMAT}", *tips)
-        yield from judged.run(*command, limit_seconds=SECONDS).out.decode(errors="replace").split("\n")
-
-
-def _commit(row: list[str], touched: tuple[Touched, ...]) -> Commit:
-    commit, parents, author, committer, seconds, verdict, principal, fingerprint = row
-    return Commit(
-        id=commit,
-        parents=tuple(parents.split()),
-        author=author,
-        committer=committer,
-        dated=datetime.fromtimestamp(int(seconds), UTC),
-        verdict=verdict,
-        principal=principal,
-        fingerprint=fingerprint,
+def commit_of(name: str, raw: bytes, signers: Mapping[bytes, str], touched: tuple[Touched, ...] = ()) -> Commit:
+    """Return the commit *name* with the content *raw*, judged by *signers* (public key → operator). Pure."""
+    parts = take_apart(raw)
+    verdict = judge_signature(parts.payload, parts.signature, signers)
+    return Commit.model_construct(
+        id=name,
+        parents=parts.parents,
+        tree=parts.tree,
+        author=parts.author.name,
+        committer=parts.committer.name,
+        dated=parts.committer.time,
+        verdict=verdict.letter,
+        principal=verdict.principal,
+        fingerprint=verdict.fingerprint,
+        usual=parts.usual,
         touched=touched,
     )
 
 
-def _touched(git: Git, commits: bytes) -> dict[str, tuple[Touched, ...]]:
+def judge_signature(payload: bytes, signature: bytes, signers: Mapping[bytes, str]) -> Verdict:
+    """Return what *signature* of *payload* is worth, as git says it with *signers* in its ``allowed_signers``. Pure."""
+    if not signature:
+        return Verdict("N")
+    try:
+        key = sshsig.verify(signature, payload)
+    except sshsig.BadSignature:
+        return Verdict("B")
+    name = signers.get(key, "")
+    return Verdict("G" if name else "U", name, sshsig.fingerprint(key))
+
+
+def _touched(git: Git, commits: Sequence[str]) -> dict[str, tuple[Touched, ...]]:
     command = ("diff-tree", "--stdin", "-r", "-z", "--root", "--no-renames")
-    fields = iter(git.run(*command, stdin=commits, limit_seconds=SECONDS).out.decode(errors="replace").split("\0")[:-1])
+    out = git.run(*command, stdin="".join(f"{name}\n" for name in commits).encode(), limit_seconds=SECONDS).out
+    fields = iter(out.decode(errors="surrogateescape").split("\0")[:-1])
     found: dict[str, list[Touched]] = {}
     current = ""
     for field in fields:
@@ -91,6 +126,5 @@ def _touched(git: Git, commits: bytes) -> dict[str, tuple[Touched, ...]]:
             current = field
             continue
         _old_mode, mode, _old_blob, blob, status = field[1:].split()
-        entry = Touched(status=status, mode=mode, blob=blob, path=next(fields))
-        found.setdefault(current, []).append(entry)
+        found.setdefault(current, []).append(Touched(status, mode, "" if blob == GONE else blob, next(fields)))
     return {commit: tuple(entries) for commit, entries in found.items()}

@@ -1,7 +1,7 @@
 """Whether what a timer did is signed by the host on which it did it. Pure."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -14,22 +14,20 @@ from ops.logbook.operators import Operators
 TIMER = "systemd timer"
 """The command of a record that nobody typed."""
 
-NAMESPACE = "bordbuch-timer"
+NAMESPACE = b"bordbuch-timer"
 """What a host's signature is for; roles/backup/files/backup.py says the same."""
 
 SAME = ("kind", "outcome", "started", "ended")
 
 
-def judge_machine(
-    change: str, added: Sequence[Added], operators: Operators, received: Callable[[str], datetime]
-) -> Iterator[Finding]:
+def judge_machine(change: str, added: Sequence[Added], operators: Operators, received: datetime) -> Iterator[Finding]:
     """Yield what is wrong with the result that a timer's host has signed, and where there should be one and is none.
 
     Args:
         change: its id.
         added: its files in the order of the history.
         operators: those of office ``timer`` are hosts, with their keys.
-        received: when a commit was received off-host, or is dated.
+        received: when its record was received off-host, or is dated.
     """
     files = {entry.name: entry for entry in reversed(added)}
     record, result = files.get("record.json"), files.get(RESULT)
@@ -41,7 +39,7 @@ def judge_machine(
             yield _finding(change, record, "was done by a timer, and no host has signed it")
         return
     signature = files[RESULT_SIGNATURE].content if RESULT_SIGNATURE in files else b""
-    problem = unsigned(result.content, signature, operators, tuple(said.get("hosts", ())), received(result.commit))
+    problem = unsigned(result.content, signature, operators, tuple(said.get("hosts", ())), received)
     if problem:
         yield _finding(change, result, problem)
     given = _parsed(result.content)
@@ -62,8 +60,8 @@ def unsigned(text: bytes, signature: bytes, operators: Operators, hosts: Sequenc
     if not signature.strip():
         return "is not signed by its host"
     try:
-        fingerprint = sshsig.verify(signature, text, NAMESPACE)
-    except sshsig.SignatureError as error:
+        fingerprint = sshsig.fingerprint(sshsig.verify(signature.strip(), text, NAMESPACE))
+    except sshsig.BadSignature as error:
         return f"has a signature of its host that is not good: {error}"
     owner = operators.owner(fingerprint)
     if owner is None or owner[0].office != "timer":

@@ -11,6 +11,9 @@ from ops.logbook.model import HostResult, Plan, Record
 HERE = ("", "localhost")
 """Hosts of events that concern none of the inventory."""
 
+CARRIED_OUT = ("verified", "failed", "interrupted")
+"""Outcomes of a change that was begun and not given up: its record has all hosts of its plan."""
+
 STEP = timedelta(minutes=10)
 
 
@@ -31,6 +34,7 @@ def judge_result(files: ChangeFiles) -> Iterator[Complaint]:
         yield from _header(files.plan, files.record)
         yield from _hosts(files.plan, files.record, begun=bool(files.starts))
     yield from _outcome(files.record)
+    yield from _left_out(files, files.record)
     yield from _shown_by_events(files, files.record)
 
 
@@ -44,7 +48,7 @@ def _header(plan: Plan, record: Record) -> Iterator[Complaint]:
 
 def _hosts(plan: Plan, record: Record, *, begun: bool) -> Iterator[Complaint]:
     planned = set(plan.actions.hosts)
-    if begun and record.outcome in ("verified", "failed", "interrupted"):
+    if begun and record.outcome in CARRIED_OUT:
         for host in sorted(planned - set(record.hosts)):
             yield Complaint("record.json", "result", f"leaves out {host}, which was planned")
     for host in sorted(set(record.hosts) - planned):
@@ -89,6 +93,14 @@ def _events(files: ChangeFiles) -> Iterator[Complaint]:
             yield Complaint("events-1.jsonl", "result", f"something was done on {event.host}, which was not planned")
         if event.time < files.starts[0].time - STEP or (files.record and event.time > files.record.ended + STEP):
             yield Complaint("events-1.jsonl", "clock", f"an event of {event.time} lies outside of its change")
+
+
+def _left_out(files: ChangeFiles, record: Record) -> Iterator[Complaint]:
+    """Each host on which the events show anything is in the record; planned ones are compared with the plan."""
+    seen = {event.host for event in files.events if event.status not in ("", "skipped")} - set(HERE)
+    named = set(files.plan.actions.hosts) if files.plan and record.outcome in CARRIED_OUT else set()
+    for host in sorted(seen - set(record.hosts) - named):
+        yield Complaint("record.json", "result", f"leaves out {host}, on which events show work")
 
 
 def _shown_by_events(files: ChangeFiles, record: Record) -> Iterator[Complaint]:

@@ -6,7 +6,6 @@ office, too, ``timer``: with its own key it signs what its timers did.
 
 import base64
 import binascii
-import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, date, datetime, time
@@ -16,6 +15,7 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError, field_validator
 
 from ops.errors import BadInput
+from ops.logbook import sshsig
 from ops.logbook.model import Model, OperatorName
 
 Office = Literal["administration", "member-administration", "clearing", "timer"]
@@ -43,8 +43,12 @@ class Key(Model):
     @property
     def fingerprint(self) -> str:
         """The key's fingerprint as ``ssh-keygen -l`` and git print it."""
-        blob = base64.b64decode(self.public.split()[1])
-        return "SHA256:" + base64.b64encode(hashlib.sha256(blob).digest()).decode().rstrip("=")
+        return sshsig.fingerprint(self.blob)
+
+    @property
+    def blob(self) -> bytes:
+        """The key as a signature holds it."""
+        return base64.b64decode(self.public.split()[1])
 
     def valid_at(self, moment: datetime) -> bool:
         """Return whether the key counts at *moment*."""
@@ -95,29 +99,36 @@ class Operators(Model):
         found = ((person, key) for person in self.all for key in person.keys if key.fingerprint == fingerprint)
         return next(found, None)
 
-    def allowed_signers(self, *, validity: bool = True) -> str:
+    def allowed_signers(self) -> str:
         """Return the text of ``allowed_signers`` (ssh-keygen(1)) for those whose office signs.
-
-        Args:
-            validity: False leaves out since and until when a key counts, where the caller compares that itself.
 
         Raises:
             BadInput: nobody may sign; an empty file would make every signature look like none.
         """
-        signers = [person for person in self.all if person.office in MAY_SIGN]
-        lines = [_signer_line(person.name, key, validity) for person in signers for key in person.keys]
-        if not lines:
+        return "".join(f"{_signer_line(name, key)}\n" for name, key in self._signing())
+
+    def signers(self) -> dict[bytes, str]:
+        """Return whose signature counts as good, whenever it was made: public key as in a signature → operator.
+
+        Raises:
+            BadInput: nobody may sign.
+        """
+        return {key.blob: name for name, key in self._signing()}
+
+    def _signing(self) -> list[tuple[str, Key]]:
+        signing = [(person.name, key) for person in self.all if person.office in MAY_SIGN for key in person.keys]
+        if not signing:
             raise BadInput(
                 "no operator may sign changes", next_step="name one of office administration in operators.yml"
             )
-        return "".join(f"{line}\n" for line in lines)
+        return signing
 
 
-def _signer_line(name: str, key: Key, validity: bool) -> str:
+def _signer_line(name: str, key: Key) -> str:
     options = ['namespaces="git"']
-    if validity and key.valid_from:
+    if key.valid_from:
         options.append(f'valid-after="{_utc(key.valid_from, time.min)}"')
-    if validity and key.valid_until:
+    if key.valid_until:
         options.append(f'valid-before="{_utc(key.valid_until, time(23, 59, 59))}"')
     return f"{name} {','.join(options)} {key.public}"
 

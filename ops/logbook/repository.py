@@ -14,16 +14,14 @@ from pathlib import Path
 from ops.errors import BadInput, Failed, Refused
 from ops.logbook.files import ChangeFiles, change_folder, parse_change, split_path, state_of
 from ops.logbook.git import Git
+from ops.logbook.objects import read_objects
 from ops.logbook.remote import MAIN, REMOTE, Push, Remote
 
 __all__ = ["ChangeFiles", "Logbook", "Push", "Signer", "change_folder"]
 
 LOCK_SECONDS = 60
-AT_ONCE = 500
 NEWEST = 16
 """How many changes are read at once by who asks for the newest only."""
-
-"""How many objects are read by one git process, so that memory does not grow with the logbook."""
 
 
 @dataclass(frozen=True)
@@ -158,7 +156,7 @@ class Logbook:
     def _on_top(self) -> tuple[str, Push | None]:
         """Return this clone's entries on top of the remote's, and what keeps the rest of them from getting there."""
         ours, theirs = self.head(), self.remote.head()
-        if not theirs or (ours and self._within(theirs, ours)):
+        if not theirs or (ours and self.continues(theirs, ours)):
             return ours, None
         tip, there = theirs, self._blobs(theirs)
         for commit in self._commits(ours, theirs):
@@ -187,13 +185,20 @@ class Logbook:
             return 0
         theirs = self.remote.head()
         commits = self._commits(self.head(), theirs)
-        if not commits or not theirs or self._within(theirs, self.head()):
+        if not commits or not theirs or self.continues(theirs, self.head()):
             return len(commits)
         there = self._blobs(theirs).items()
         return sum(not self._added(commit).items() <= there for commit in commits)
 
-    def _within(self, old: str, new: str) -> bool:
+    def continues(self, old: str, new: str) -> bool:
+        """Return whether the history up to *new* holds the commit *old*."""
         return self.git.attempt("merge-base", "--is-ancestor", old, new).code == 0
+
+    def paths_since(self, old: str, new: str) -> list[str]:
+        """Return the paths of the files that *new* has and *old* has not; those of all where *old* is empty."""
+        if not old:
+            return self._names(new)
+        return _lines(self.git.run("diff", "--name-only", "--no-renames", "--diff-filter=A", "-z", old, new).out)
 
     def head(self) -> str:
         """Return the newest commit of this clone, empty if there is none yet."""
@@ -238,35 +243,24 @@ class Logbook:
             yield from reversed(list(self._parsed({change: known[change] for change in part})))
 
     def _parsed(self, known: Mapping[str, Sequence[str]]) -> Iterator[ChangeFiles]:
-        wanted = [(change, name) for change in sorted(known) for name in known[change] if name != "page.md"]
-        contents = self.contents([f"HEAD:{change_folder(change)}/{name}" for change, name in wanted])
-        for change in sorted(known):
-            yield parse_change(change, {name: next(contents) for owner, name in wanted if owner == change})
+        wanted = {change: [name for name in known[change] if name != "page.md"] for change in sorted(known)}
+        paths = [f"HEAD:{change_folder(change)}/{name}" for change, names in wanted.items() for name in names]
+        contents = self.contents(paths)
+        for change, names in wanted.items():
+            yield parse_change(change, {name: next(contents) for name in names})
 
     def open_changes(self) -> tuple[ChangeFiles, ...]:
         """Return the changes without a record, oldest first; only theirs are parsed."""
         states = {change: state_of(names) for change, names in self._by_change().items()}
         return tuple(self.read_all(tuple(change for change, state in states.items() if state != "ended")))
 
-    def contents(self, objects: list[str]) -> Iterator[bytes]:
+    def contents(self, objects: Sequence[str]) -> Iterator[bytes]:
         """Yield the content of each of *objects* (``commit:path`` or ids of blobs), in their order.
 
         Raises:
-            Failed: one is not there.
+            Failed: one is not there, or not what its name says.
         """
-        for start in range(0, len(objects), AT_ONCE):
-            yield from self._contents(objects[start : start + AT_ONCE])
-
-    def _contents(self, objects: list[str]) -> Iterator[bytes]:
-        out = self.git.run("cat-file", "--batch", stdin="".join(f"{name}\n" for name in objects).encode()).out
-        offset = 0
-        for name in objects:
-            header, _, _ = out[offset : offset + 4096].partition(b"\n")
-            if header.split()[1:2] != [b"blob"]:
-                raise Failed(f"{name} is not in the logbook", next_step="invoke audit")
-            start = offset + len(header) + 1
-            offset = start + int(header.split()[2]) + 1
-            yield out[start : offset - 1]
+        return read_objects(self.git, objects, "blob")
 
     def receipts_seen(self) -> str:
         """Return the receipts as an audit of this clone last saw them: a second copy, away from the server."""

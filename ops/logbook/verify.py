@@ -1,36 +1,36 @@
 """The audit of the whole logbook: signatures, keys, history, receipts, and what the records say.
 
-Git says who signed. When a key counted is decided here, by the time at which the off-host repository received the
+A signature says who signed. When a key counted is decided by the time at which the off-host repository received the
 commit: git believes the committer's date, which its author chooses.
 """
 
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
-from ops.logbook.files import split_path
 from ops.logbook.finding import Finding
-from ops.logbook.history import Commit, read_history
-from ops.logbook.judge import APPROVAL_RULES, Added, judge_change
-from ops.logbook.judge_machine import judge_machine
+from ops.logbook.history import tips
+from ops.logbook.judge import APPROVAL_RULES
+from ops.logbook.memory import Memory, keep, key_of, recall
 from ops.logbook.model import Model
-from ops.logbook.operators import MAY_SIGN, Operators
-from ops.logbook.receipts import Receipt, judge_chain, judge_text, parse_receipts, received
+from ops.logbook.operators import Operators
+from ops.logbook.receipts import judge_text
 from ops.logbook.remote import MAIN
 from ops.logbook.repository import Logbook
+from ops.logbook.walk import Ground, Walk, remembered, walk
 
 __all__ = ["Audit", "Finding", "audit"]
 
-TOLERANCE = timedelta(minutes=10)
-"""How far clocks may differ; the server's hook has the same limit."""
-
-VERDICTS = {"N": "is not signed", "B": "has a signature that is not good", "U": "is signed by a key that is nobody's"}
+INDEX = "bordbuch-audit.index"
+SECONDS = 600
 
 
 class Audit(Model):
     """What an audit looked at, and what it found.
 
-    ``off_host`` counts commits with a receipt, ``not_off_host`` those without one. ``remote`` is ``checked``, ``none``,
-    or the reason why the off-host repository was not compared.
+    ``off_host`` counts commits with a receipt (as this clone last saw them, where the off-host repository is away),
+    ``not_off_host`` those without one. ``remote`` is ``checked``, ``none``, or the reason why the off-host repository was not
+    compared. ``judged`` counts the commits that were read this time: the others were good when this machine read them.
+    ``earlier`` counts findings from before the day that was asked for.
     """
 
     findings: tuple[Finding, ...]
@@ -39,6 +39,8 @@ class Audit(Model):
     off_host: int
     not_off_host: int
     remote: str
+    judged: int
+    earlier: int = 0
 
     @property
     def good(self) -> bool:
@@ -61,53 +63,56 @@ def audit(
     *,
     rules: Mapping[str, str] = APPROVAL_RULES,
     now: datetime | None = None,
+    since: datetime | None = None,
+    cold: bool = False,
 ) -> Audit:
-    """Verify everything in *logbook* and return what was found; nothing is changed but what is fetched.
+    """Verify everything in *logbook* and return what was found; nothing is changed but what is fetched and remembered.
 
     Args:
         logbook: the clone, with its remote.
         operators: who may sign, since and until when.
         rules: which approval each category needs, as ``patch_approval`` of the inventory.
         now: for approvals that are owed; the clock's by default.
+        since: findings about what was received before are only counted; None returns all.
+        cold: read everything anew, whatever is remembered of an earlier audit.
 
     Raises:
         BadInput: no operator may sign.
-        Failed: git failed.
+        Failed: git failed, or an object is not what its name says.
     """
-    remote = ask_remote(logbook)
-    commits = {commit.id: commit for commit in read_history(logbook.git, operators.allowed_signers(validity=False))}
-    receipts = parse_receipts(remote.receipts)
-    covered = received(receipts, commits)
-    changes = collect(logbook, commits)
+    remote, ends = ask_remote(logbook), tips(logbook.git)
+    compared, head = bool(logbook.remote.address and not remote.trouble), remote.refs.get(MAIN, "")
     moment = now or datetime.now(UTC)
-    findings = [
-        *judge_remote(logbook, remote, receipts, commits),
-        *judge_clone(logbook),
-        *(
-            found
-            for commit in commits.values()
-            for found in judge_commit(commit, commits, operators, covered.get(commit.id))
-        ),
-        *(found for change, added in sorted(changes.items()) for found in judge_change(change, added, rules, moment)),
-        *(
-            found
-            for change, added in sorted(changes.items())
-            for found in judge_machine(change, added, operators, lambda commit: received_at(commits[commit], covered))
-        ),
-    ]
+    receipts = logbook.receipts_seen() if remote.trouble else remote.receipts
+    ground = Ground(logbook, operators, rules, moment, ends, head, receipts, compared)
+    key = key_of(operators, rules, logbook.remote.address)
+    known = Memory(key=key) if cold else recall(logbook, key)
+    around = [*judge_remote(ground, remote, known), *judge_clone(logbook, known)]
+    done = judged(ground, Memory(key=key) if around else known)
+    if not (done.findings or around or remote.trouble):
+        logbook.keep_receipts(remote.receipts)
+        keep(logbook, remembered(ground, done))
+    shown = done.since(since) if since else done.findings
     return Audit(
-        findings=tuple(findings),
-        commits=len(commits),
-        changes=len(changes),
-        off_host=len(covered),
-        not_off_host=len(commits) - len(covered),
+        findings=(*around, *shown),
+        commits=done.base.commits + len(done.commits),
+        changes=done.base.changes + len(done.fresh),
+        off_host=done.base.off_host + len(done.covered),
+        not_off_host=len(done.commits) - len(done.covered),
         remote=remote.trouble or ("checked" if logbook.remote.address else "none"),
+        judged=len(done.commits),
+        earlier=len(done.findings) - len(shown),
     )
 
 
-def received_at(commit: Commit, covered: Mapping[str, Receipt]) -> datetime:
-    """Return when *commit* was received off-host; one that was not is taken by its own date."""
-    return covered[commit.id].time if commit.id in covered else commit.dated
+def judged(ground: Ground, known: Memory) -> Walk:
+    """Return the walk from *known*, or where that finds anything the one from the very beginning: only that one is complete."""
+    done = walk(ground, known)
+    if known.commit and (done is None or done.findings):
+        done = walk(ground, Memory(key=known.key))
+    if done is None:
+        raise AssertionError("a walk from the beginning always continues it")
+    return done
 
 
 def ask_remote(logbook: Logbook) -> Remote:
@@ -121,31 +126,25 @@ def ask_remote(logbook: Logbook) -> Remote:
     return Remote(refs=refs, receipts=receipts, rewritten=fetched.state == "rewritten")
 
 
-def judge_remote(
-    logbook: Logbook, remote: Remote, receipts: tuple[Receipt, ...], commits: Mapping[str, Commit]
-) -> Iterator[Finding]:
-    """Yield what is wrong with the off-host repository: rewound, other refs, receipts that do not fit."""
-    if not logbook.remote.address or remote.trouble:
+def judge_remote(ground: Ground, remote: Remote, known: Memory) -> Iterator[Finding]:
+    """Yield what is wrong with the off-host repository: rewound, other refs, receipts that were changed."""
+    logbook = ground.logbook
+    if not ground.compared:
         return
-    head = remote.refs.get(MAIN, "")
-    if remote.rewritten or (logbook.remote.head() and not head):
-        yield Finding(rule="remote", commit=head, what="the off-host history is not the one that this clone saw before")
+    if remote.rewritten or (logbook.remote.head() and not ground.head):
+        words = "the off-host history is not the one that this clone saw before"
+        yield Finding(rule="remote", commit=ground.head, what=words)
     for ref in remote.refs.keys() - {MAIN, "HEAD"}:
-        yield Finding(
-            rule="remote", commit=remote.refs[ref], what=f"the off-host repository has {ref}; only main belongs there"
-        )
-    yield from judge_text(remote.receipts, logbook.receipts_seen())
-    found = list(judge_chain(receipts, commits, head))
-    yield from found
-    if not found:
-        logbook.keep_receipts(remote.receipts)
+        words = f"the off-host repository has {ref}; only main belongs there"
+        yield Finding(rule="remote", commit=remote.refs[ref], what=words)
+    judged_before = known.text if known.fits(remote.receipts) else 0
+    yield from judge_text(remote.receipts, logbook.receipts_seen(), judged_before)
 
 
-def judge_clone(logbook: Logbook) -> Iterator[Finding]:
+def judge_clone(logbook: Logbook, known: Memory) -> Iterator[Finding]:
     """Yield what in this clone would show a reader something else than what is committed."""
-    for line in logbook.git.run("status", "--porcelain", "-z").out.decode(errors="replace").split("\0"):
-        if line:
-            yield Finding(rule="clone", path=line[3:], what="differs in the work tree from what is committed")
+    for line in _differences(logbook, cold=not known.commit):
+        yield Finding(rule="clone", path=line[3:], what="differs in the work tree from what is committed")
     for ref in logbook.git.run("for-each-ref", "--format=%(refname)").text.split():
         if not ref.startswith(("refs/heads/main", "refs/remotes/origin/")):
             yield Finding(rule="clone", what=f"the clone has {ref}; only main belongs there")
@@ -154,70 +153,17 @@ def judge_clone(logbook: Logbook) -> Iterator[Finding]:
             yield Finding(rule="clone", what=f"the clone has .git/{name}, which hides history")
 
 
-def judge_commit(
-    commit: Commit, commits: Mapping[str, Commit], operators: Operators, receipt: Receipt | None
-) -> Iterator[Finding]:
-    """Yield what is wrong with one commit by itself: who signed it, with which key, when, and what it does to files."""
-    yield from _judge_signature(commit, operators, receipt.time if receipt else commit.dated)
-    if receipt and commit.dated > receipt.time + TOLERANCE:
-        yield Finding(rule="clock", commit=commit.id, what=f"is dated {commit.dated}, after it was received")
-    for parent in commit.parents:
-        if parent in commits and commit.dated < commits[parent].dated - TOLERANCE:
-            yield Finding(
-                rule="clock", commit=commit.id, what=f"is dated {commit.dated}, before the entry that it follows"
-            )
-    if len(commit.parents) > 1:
-        yield Finding(rule="history", commit=commit.id, what="merges two histories; the logbook has one line")
-    if not commit.parents and commit.id != next(iter(commits)):
-        yield Finding(rule="history", commit=commit.id, what="is a second beginning; the logbook has one line")
-    if not commit.touched:
-        yield Finding(rule="history", commit=commit.id, what="adds nothing")
-    yield from _judge_files(commit)
+def _differences(logbook: Logbook, *, cold: bool) -> list[str]:
+    """Return git's lines about the work tree, by an index of the audit's own: marks in the clone's index hide nothing.
 
-
-def _judge_signature(commit: Commit, operators: Operators, when: datetime) -> Iterator[Finding]:
-    owner = operators.owner(commit.fingerprint)
-    if owner and owner[0].office not in MAY_SIGN:
-        words = f"is signed by {owner[0].name}, whose office ({owner[0].office}) signs no changes"
-        yield Finding(rule="key", commit=commit.id, what=words)
-    elif commit.verdict != "G" or not owner:
-        words = VERDICTS.get(commit.verdict, f"has no good signature (git says {commit.verdict})")
-        yield Finding(rule="signature", commit=commit.id, what=f"{words} ({commit.fingerprint or 'no key'})")
-    elif not owner[1].valid_at(when):
-        days = f"{owner[1].valid_from or 'ever'} to {owner[1].valid_until or 'further notice'}"
-        words = f"is signed by a key of {owner[0].name} that counts from {days}, not on {when:%Y-%m-%d}"
-        yield Finding(rule="key", commit=commit.id, what=words)
-    people = {commit.author, commit.committer, *([owner[0].name] if owner else [])}
-    if len(people) > 1:
-        yield Finding(
-            rule="signer", commit=commit.id, what=f"author, committer and signer differ: {', '.join(sorted(people))}"
-        )
-
-
-def _judge_files(commit: Commit) -> Iterator[Finding]:
-    acts = {"M": "modifies", "D": "deletes", "T": "changes the type of"}
-    for file in commit.touched:
-        if file.status != "A":
-            words = f"{acts.get(file.status, file.status)} a file; records are only added"
-            yield Finding(rule="history", commit=commit.id, path=file.path, what=words)
-        elif file.mode != "100644":
-            yield Finding(rule="form", commit=commit.id, path=file.path, what=f"is no plain file (mode {file.mode})")
-        if split_path(file.path) is None:
-            yield Finding(
-                rule="form", commit=commit.id, path=file.path, what="is no file of a change, or in the wrong folder"
-            )
-
-
-def collect(logbook: Logbook, commits: Mapping[str, Commit]) -> dict[str, list[Added]]:
-    """Return what was added to each change, in the order of the history; a file that came twice alike counts once."""
-    plain = [(commit, file) for commit in commits.values() for file in commit.touched if file.status in "AM"]
-    wanted = [(commit, file) for commit, file in plain if split_path(file.path) and file.mode == "100644"]
-    contents = logbook.contents([file.blob for _, file in wanted])
-    changes: dict[str, list[Added]] = {}
-    seen: set[tuple[str, str]] = set()
-    for (commit, file), content in zip(wanted, contents, strict=True):
-        parts = split_path(file.path)
-        if parts and (file.path, file.blob) not in seen:
-            seen.add((file.path, file.blob))
-            changes.setdefault(parts[0], []).append(Added(commit.id, commit.committer, parts[1], content))
-    return changes
+    Cold, each file is read; else only those whose size, times or inode are not as they were.
+    """
+    index = logbook.path / ".git" / INDEX
+    if cold:
+        index.unlink(missing_ok=True)
+    extra = {"GIT_INDEX_FILE": str(index), "GIT_OPTIONAL_LOCKS": "1"}
+    logbook.git.run("read-tree", *(["--reset", "HEAD"] if logbook.head() else ["--empty"]), extra=extra)
+    done = logbook.git.run(
+        "status", "--porcelain", "-z", "--ignored", "--untracked-files=all", extra=extra, limit_seconds=SECONDS
+    )
+    return [line for line in done.out.decode(errors="replace").split("\0") if line]

@@ -97,8 +97,11 @@ class World:
         return (self.server / "receipts").read_text().splitlines()
 
     def audit(self, operators: Operators | None = None, now: datetime = NOW) -> Audit:
-        """Return what an audit of anna's clone says."""
-        return audit(self.clone(), operators or self.operators, now=now)
+        """Return what an audit of anna's clone says that goes on from what was remembered: the same as one that does not."""
+        warm = audit(self.clone(), operators or self.operators, now=now)
+        cold = audit(self.clone(), operators or self.operators, now=now, cold=True)
+        assert warm.model_copy(update={"judged": cold.judged}) == cold
+        return warm
 
 
 def run(folder: Path, *arguments: str, stdin: bytes = b"", **environment: str) -> str:

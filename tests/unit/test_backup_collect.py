@@ -110,7 +110,7 @@ def test_what_its_host_has_not_signed_waits_and_is_said(
 def test_a_result_that_somebody_changed_on_its_way_waits(session: Session, signed: Signed) -> None:
     result = signed(drill_result("fail", "failed"))
     changed = result.model_copy(update={"text": result.text.replace('"fail"', '"pass"')})
-    assert "not of this text" in look.collect(session, seen(changed))[1][ID]
+    assert "was not made of this" in look.collect(session, seen(changed))[1][ID]
 
 
 def recorded(session: Session, waiting: Waiting, **changes: bytes) -> None:

@@ -60,6 +60,13 @@ def without(*names: str, category: str = "normal", by: str = "bert") -> Phases:
     return {name: phase for name, phase in change(THIRD, category=category, by=by).items() if name not in names}
 
 
+def by_hand(**fields: object) -> Phases:
+    """Return a playbook that was started by hand, without a plan."""
+    phases = without("plan.json", "approval.json")
+    phases = {**phases, "start-1.json": phases["start-1.json"].model_copy(update={"digest": None})}
+    return record(phases, **{"kind": "playbook", "digest": None, "approver": None, "waves": (), **fields})
+
+
 SAID: dict[str, tuple[Callable[[], Phases], str, str]] = {
     "approver is the requester": (
         lambda: altered("approval.json", by="anna", basis="operator"),
@@ -83,6 +90,16 @@ SAID: dict[str, tuple[Callable[[], Phases], str, str]] = {
         lambda: altered("record.json", hosts={"app1": hosts()["app1"]}),
         "result",
         "leaves out db1",
+    ),
+    "host left out, no plan": (
+        lambda: by_hand(hosts={"app1": hosts()["app1"]}),
+        "result",
+        "leaves out db1, on which events show work",
+    ),
+    "host left out, given up": (
+        lambda: altered("record.json", outcome="aborted", hosts={"app1": hosts()["app1"]}),
+        "result",
+        "leaves out db1, on which events show work",
     ),
     "host added": (
         lambda: altered("record.json", hosts={**hosts(), "web1": hosts()["app1"]}),
@@ -133,9 +150,7 @@ def test_a_refusal_before_anything_was_planned_is_no_finding() -> None:
 
 
 def test_a_playbook_that_was_started_by_hand_needs_no_plan() -> None:
-    phases = without("plan.json", "approval.json")
-    phases = {**phases, "start-1.json": phases["start-1.json"].model_copy(update={"digest": None})}
-    assert judged(added(record(phases, kind="playbook", digest=None, approver=None, waves=()))) == []
+    assert judged(added(by_hand())) == []
 
 
 @pytest.mark.parametrize("edit", [lambda page: page.replace(b"done", b"DONE"), lambda _: b"", lambda page: page + b" "])
