@@ -25,6 +25,14 @@ SERVER = "bordbuch-pgbackrest.service"
 LOOK = "systemctl start bordbuch-watch.service || :"
 
 
+def moment_between() -> str:
+    """Return a time to restore to, clearly after what came before and before what comes after."""
+    time.sleep(2)
+    moment = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
+    time.sleep(2)
+    return moment
+
+
 def member(site: Deployed, number: int) -> int:
     return int(sql(site, f"SELECT id FROM member WHERE login = 'planted{number}'"))
 
@@ -238,9 +246,7 @@ def test_a_backup_goes_on_without_its_controller_and_is_recorded(backed_up: Depl
 def test_nobody_comes_back_who_was_locked(backed_up: Deployed) -> None:
     locked, deleted, other = (member(backed_up, number) for number in (11, 12, 13))
     backed_up.invoke("backup", "--yes")
-    time.sleep(2)
-    moment = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
-    time.sleep(2)
+    moment = moment_between()
     sql(
         backed_up,
         f"UPDATE member SET locked = TRUE, active = FALSE WHERE id = {locked}; SELECT delete_member({deleted})",
@@ -276,9 +282,7 @@ def test_after_a_restore_backups_and_drills_go_on(backed_up: Deployed) -> None:
 
 def test_a_restore_that_fails_leaves_everything_as_it_was(backed_up: Deployed) -> None:
     backed_up.invoke("backup", "--yes")
-    time.sleep(2)
-    moment = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
-    time.sleep(2)
+    moment = moment_between()
     sql(backed_up, "CREATE TABLE public.later (); DROP TABLE public.later; SELECT pg_switch_wal()")
     waits(backed_up, "NOT EXISTS (SELECT FROM pg_ls_archive_statusdir() WHERE name LIKE '%.ready')", 60)
     said = backed_up.invoke("restore", "--to", moment, "--reason", "it will fail", code=3)

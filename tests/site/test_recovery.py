@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import pytest
 
 from tests.site.conftest import INVOKE, ROOT, Deployed, sql
-from tests.site.test_backup import REPOSITORY, SERVER, corrections, waits
+from tests.site.test_backup import REPOSITORY, SERVER, corrections, member, moment_between, waits
 from tests.site.test_faults import until
 
 pytestmark = pytest.mark.timeout(2400)  # the first one waits until the site is deployed
@@ -31,6 +31,12 @@ def bert(site: Deployed) -> Deployed:
     other = Deployed(site.lab)
     other.environment["BORDBUCH_OPERATOR"] = "bert"
     return other
+
+
+REFUSE_LOCKS = """
+    CREATE FUNCTION public.refuse_locks() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'no locks'; END $$;
+    CREATE TRIGGER refuse_locks BEFORE UPDATE ON member FOR EACH ROW WHEN (NEW.locked) EXECUTE FUNCTION public.refuse_locks()
+"""
 
 
 def approved(site: Deployed, *words: str) -> str:
@@ -65,6 +71,33 @@ def test_a_restore_goes_on_without_its_controller_and_a_second_one_waits(backed_
     assert "verified" in said
     assert sql(backed_up, "SELECT count(*) FROM member") == members
     backed_up.invoke("backup", "--full", "--yes")
+
+
+def test_a_restore_that_cannot_lock_again_leaves_no_trace_in_the_repository(backed_up: Deployed) -> None:
+    """Its server had been promoted: had its history been archived, later restores would follow it."""
+    histories = f"find {REPOSITORY}/archive -name '*.history*' | sort"
+    sql(backed_up, REFUSE_LOCKS)
+    backed_up.invoke("backup", "--yes")
+    moment = moment_between()
+    locked = member(backed_up, 21)
+    sql(
+        backed_up,
+        f"ALTER TABLE member DISABLE TRIGGER refuse_locks; UPDATE member SET locked = TRUE WHERE id = {locked}",
+    )
+    until(backed_up, "backup1", f"grep -q 'locked {locked}$' /var/lib/bordbuch-ledger/ledger", 10)
+    sql(backed_up, "SELECT pg_switch_wal()")
+    before = backed_up.run_on("backup1", histories)
+    change = approved(backed_up, "--to", moment)
+    said = " ".join(backed_up.invoke("restore", "--change", change, "--confirm", "db1", code=1).split())
+    assert "no locks" in said
+    assert "the data from before is back" in said
+    assert sql(backed_up, f"SELECT locked FROM member WHERE id = {locked}") == "t"
+    sql(backed_up, "DROP TRIGGER refuse_locks ON member; DROP FUNCTION public.refuse_locks; SELECT pg_switch_wal()")
+    sql(backed_up, f"UPDATE member SET locked = FALSE WHERE id = {locked}")
+    waits(backed_up, NO_WAL_WAITS, 60)
+    assert backed_up.run_on("backup1", histories) == before
+    backed_up.invoke("backup", "--yes")
+    assert "Verdict pass" in backed_up.invoke("drill")
 
 
 def test_a_drill_goes_on_without_its_controller_and_is_recorded(backed_up: Deployed) -> None:

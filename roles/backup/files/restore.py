@@ -33,7 +33,10 @@ RECOVERY_SECONDS = 4 * 3600
 PRIVATE = """# Written while a restore goes on; removed at its end.
 listen_addresses = ''
 unix_socket_permissions = 0700
+archive_command = 'false'
 """
+"""The last line: were the new history archived before all went well, later restores would follow it though it was given up. What
+waits is sent once the server is opened."""
 
 
 class Fault(Exception):
