@@ -27,10 +27,10 @@ SECONDS = 600
 class Audit(Model):
     """What an audit looked at, and what it found.
 
-    ``off_host`` counts commits with a receipt (as this clone last saw them, where the off-host repository is away), ``not_off_host``
-    those without one. ``remote`` is ``checked``, ``none``,
-    or the reason why the off-host repository was not compared. ``judged`` counts the commits that were read this time: the others
-    were good when this machine read them. ``earlier`` counts findings from before the day that was asked for.
+    ``off_host`` counts commits with a receipt (as this clone last saw them, where the off-host repository is away),
+    ``not_off_host`` those without one. ``remote`` is ``checked``, ``none``, or the reason why the off-host repository was not
+    compared. ``judged`` counts the commits that were read this time: the others were good when this machine read them.
+    ``earlier`` counts findings from before the day that was asked for.
     """
 
     findings: tuple[Finding, ...]
