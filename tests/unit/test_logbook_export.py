@@ -5,7 +5,6 @@ import json
 import shutil
 import subprocess
 import sys
-import tarfile
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -34,8 +33,8 @@ def exported(logbook: Logbook, operators: Operators, to: Path, span: Span = SPAN
 
 
 def unpacked(archive: Path, folder: Path) -> Path:
-    with tarfile.open(archive) as file:
-        file.extractall(folder, filter="data")
+    folder.mkdir(exist_ok=True)
+    subprocess.run(["tar", "-xzf", str(archive), "-C", str(folder)], check=True)
     [inside] = folder.iterdir()
     return inside
 
@@ -103,7 +102,7 @@ def test_what_the_readme_says_is_printed(handed: Path) -> None:
     assert {line[0] for line in letters} == {"G"}
     receipt, head = said[-2:]
     assert receipt.split()[3] == head
-    assert len(said) == len(letters) + 3
+    assert len(said) == len(letters) + 2
 
 
 def test_the_same_gives_the_same_bytes(made: Made, tmp_path: Path) -> None:
@@ -241,7 +240,7 @@ def cut(file: Path, place: int) -> None:
 def rewritten(clone: Path, made: Made) -> str:
     """Replace the newest entry by one of anna that edits a record, signed with her own key."""
     record = sorted(clone.glob("changes/*/*/*/record.json"))[0]
-    edit(record, b'"verified"', b'"failed"')
+    edit(record, b'"reason":"', b'"reason":"no ')
     run(clone, "add", "-A")
     key = ("-c", "gpg.format=ssh", "-c", f"user.signingkey={made.folder / 'anna'}")
     tree, people = run(clone, "write-tree"), {**named("anna"), "GIT_AUTHOR_EMAIL": "x", "GIT_COMMITTER_EMAIL": "x"}
