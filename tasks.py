@@ -2,9 +2,8 @@
 
 from invoke import Collection
 
-from ops.tasks import backup, changes, drill, lab, package, patch, role
+from ops.tasks import audit, backup, changes, drill, lab, package, patch, role
 from ops.tasks.announce import notice, report
-from ops.tasks.audit import audit
 from ops.tasks.command import let_usage_errors_exit_2
 from ops.tasks.deploy import deploy, drift
 from ops.tasks.docs import docs

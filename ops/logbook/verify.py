@@ -4,7 +4,8 @@ A signature says who signed. When a key counted is decided by the time at which 
 commit: git believes the committer's date, which its author chooses.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
 from ops.logbook.finding import Finding
@@ -80,14 +81,13 @@ def audit(
         BadInput: no operator may sign.
         Failed: git failed, or an object is not what its name says.
     """
-    remote, ends = ask_remote(logbook), tips(logbook.git)
-    compared, head = bool(logbook.remote.address and not remote.trouble), remote.refs.get(MAIN, "")
-    moment = now or datetime.now(UTC)
-    receipts = logbook.receipts_seen() if remote.trouble else remote.receipts
-    ground = Ground(logbook, operators, rules, moment, ends, head, receipts, compared)
     key = key_of(operators, rules, logbook.remote.address)
     known = Memory(key=key) if cold else recall(logbook, key)
-    around = [*judge_remote(ground, remote, known), *judge_clone(logbook, known)]
+    with ThreadPoolExecutor(max_workers=1) as beside:  # the disk is read while the network answers
+        differing = beside.submit(_differences, logbook, cold=not known.commit)
+        remote = ask_remote(logbook)
+        ground = ground_of(logbook, operators, rules, now or datetime.now(UTC), remote)
+        around = [*judge_remote(ground, remote, known), *judge_clone(logbook, differing.result())]
     done = judged(ground, Memory(key=key) if around else known)
     if not (done.findings or around or remote.trouble):
         logbook.keep_receipts(remote.receipts)
@@ -103,6 +103,15 @@ def audit(
         judged=len(done.commits),
         earlier=len(done.findings) - len(shown),
     )
+
+
+def ground_of(
+    logbook: Logbook, operators: Operators, rules: Mapping[str, str], now: datetime, remote: Remote
+) -> Ground:
+    """Return what an audit goes over; where the remote is away, the receipts are those that were seen last."""
+    receipts = logbook.receipts_seen() if remote.trouble else remote.receipts
+    compared = bool(logbook.remote.address and not remote.trouble)
+    return Ground(logbook, operators, rules, now, tips(logbook.git), remote.refs.get(MAIN, ""), receipts, compared)
 
 
 def judged(ground: Ground, known: Memory) -> Walk:
@@ -141,9 +150,9 @@ def judge_remote(ground: Ground, remote: Remote, known: Memory) -> Iterator[Find
     yield from judge_text(remote.receipts, logbook.receipts_seen(), judged_before)
 
 
-def judge_clone(logbook: Logbook, known: Memory) -> Iterator[Finding]:
-    """Yield what in this clone would show a reader something else than what is committed."""
-    for line in _differences(logbook, cold=not known.commit):
+def judge_clone(logbook: Logbook, differing: Iterable[str]) -> Iterator[Finding]:
+    """Yield what in this clone would show a reader something else than what is committed; *differing* are git's lines of files."""
+    for line in differing:
         yield Finding(rule="clone", path=line[3:], what="differs in the work tree from what is committed")
     for ref in logbook.git.run("for-each-ref", "--format=%(refname)").text.split():
         if not ref.startswith(("refs/heads/main", "refs/remotes/origin/")):
