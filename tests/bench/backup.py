@@ -23,7 +23,7 @@ from tests.bench.availability import invoke
 from tests.bench.copies import DATABASE, Copies, cold, quiet
 from tests.bench.figures import Drilled, Measured, Target
 from tests.bench.meter import CORES, metered
-from tests.site.test_backup import MEMBERS
+from tests.site.conftest import MEMBERS
 
 ROOT = Path(__file__).resolve().parents[2]
 
