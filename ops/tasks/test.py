@@ -25,6 +25,7 @@ ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
 SHELL = ("inv", ".ci/run", "ops/lab/boot.sh")
 DEPLOY = "tests/faults/test_deploy.py"
+PACKAGES = ("tests/faults/test_packages.py", "tests/faults/test_sources.py")
 LIMIT_SECONDS = 4800
 LANES = 2
 """Steps that run at the same time: on two cores a scenario alone leaves a third of them idle (measured), as it waits for hosts."""
@@ -53,7 +54,8 @@ CHECKS = (
 TESTS = (
     Step("unit", ("pytest", "-q", "-n2", "tests/unit")),
     Step("site", ("pytest", "-q", "tests/site"), "slow"),
-    Step("faults", ("pytest", "-q", "-n2", "--dist=worksteal", "tests/faults", f"--ignore={DEPLOY}"), "host"),
+    Step("packages", ("pytest", "-q", *PACKAGES), "host"),
+    Step("faults", ("pytest", "-q", "tests/faults", *(f"--ignore={path}" for path in (DEPLOY, *PACKAGES))), "host"),
     Step("deploy", ("pytest", "-q", DEPLOY), "slow"),
     Step("lab", ("pytest", "-q", "tests/lab"), "host"),
 )

@@ -50,7 +50,7 @@ class Deployed:
 def site(lab: Lab) -> Deployed:
     """The site, deployed on the fresh hosts of this test run."""
     deployed = Deployed(lab)
-    deployed.invoke("deploy", "--yes", seconds=1500)
+    deployed.invoke("deploy", "--yes", seconds=2400)  # seven minutes on a quiet machine
     return deployed
 
 
