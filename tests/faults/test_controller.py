@@ -75,7 +75,7 @@ def test_an_open_change_can_be_closed_instead(site: MakeSite) -> None:
 
 
 def test_two_operators_at_once_the_second_is_refused(site: MakeSite) -> None:
-    here = site(scenarios.slow_update(10), "app1")
+    here = site(scenarios.slow_update(40), "app1")
     first = here.begin("patch", "--yes")
     until(lambda: "alpha" in here.run_on("app1", "pgrep -af postinst; true"))
     other = here.clone("other")
@@ -83,7 +83,7 @@ def test_two_operators_at_once_the_second_is_refused(site: MakeSite) -> None:
     assert "anna" in printed
     assert "since" in printed
     assert "another command runs in this checkout: anna" in here.invoke("patch", "--yes", code=4)
-    output, _ = first.communicate(timeout=120)
+    output, _ = first.communicate(timeout=240)
     assert first.returncode == 0, output
 
 
