@@ -108,7 +108,7 @@ def test_keys_and_logbook_survive_down(other: Lab) -> None:
     other.up(ONE)
     (other.state / "logbook").mkdir()
     other.down()
-    assert sorted(path.name for path in other.state.iterdir()) == ["cp", "keys", "logbook"]
+    assert sorted(path.name for path in other.state.iterdir()) == ["cp", "host_keys", "keys", "logbook"]
     assert {path.name for path in other.keys.iterdir()} >= {"lab", "anna", "anna.pub", "bert", "bert.pub"}
 
 
