@@ -116,7 +116,7 @@ def damaged_file(site: Deployed) -> Iterator[None]:
         f"cp -p {file} /root/whole; chattr -i {file}; printf damaged | dd of={file} bs=1 seek=5000 conv=notrunc",
     )
     yield
-    site.run_on("backup1", f"cp -p /root/whole {file}")
+    site.run_on("backup1", f"chattr -i {file}; cp -p /root/whole {file}")  # meanwhile it may have been sealed
 
 
 @contextmanager
