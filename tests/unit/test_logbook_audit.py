@@ -1,24 +1,30 @@
 """The audit finds each way of tampering, and nothing in a logbook that is as it should be."""
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from ops.errors import BadInput
+from ops.logbook.model import Model, Record
 from ops.logbook.operators import Operators
 from ops.logbook.verify import audit
 from tests.unit.logbook_world import (
     ID,
+    NOW,
+    OFFICES,
     World,
     change,
+    events,
     file_bytes,
     forge,
     path,
     record_change,
     run,
     take,
+    with_page,
 )
 
 OTHER = "2026-11-25-2301-aaaa"
@@ -188,6 +194,17 @@ def test_history_that_was_made_anew_is_found_by_the_clone_and_by_the_receipts(wo
     assert "is not in the history" in whats(world)
 
 
+def test_entries_in_another_order_are_found(world: World) -> None:
+    """Also where whoever is root on the server wrote history and receipts anew, and no older clone is left."""
+    force(world, recommit(world, 5, lambda _files: None, order=(0, 2, 1, 4, 3)))
+    shutil.rmtree(world.folder / "clone")
+    (world.server / "receipts").write_text("")
+    received(world, f"2026-11-26T00:00:00Z anna {'0' * 40} {run(world.server / 'logbook.git', 'rev-parse', 'main')}")
+    said = whats(world)
+    assert "approval.json: came after start-1.json" in said
+    assert "events-1.jsonl: came after record.json" in said
+
+
 def test_history_that_was_cut_off_is_found(world: World) -> None:
     force(world, head(world, 5))
     assert "not the one that this clone saw before" in whats(world)
@@ -252,6 +269,62 @@ def test_old_records_stay_good_after_their_key_has_ended(world: World) -> None:
     ended = world.with_keys(anna={"valid_until": "2026-11-20"}, bert={"valid_until": "2026-11-20"})
     assert {finding.rule for finding in world.audit(ended).findings} == {"clock"}
     assert "key" in found(world, world.with_keys(anna={"valid_from": "2026-11-21"}))
+
+
+def test_a_key_that_was_withdrawn_signs_nothing_more(world: World) -> None:
+    """A key that was lost gets an end; who left is absent. What was signed before stays good (above), what came after not."""
+    day = f"{datetime.now(UTC) - timedelta(days=1):%Y-%m-%d}"
+    entries = [{"name": name, "office": office, "keys": [{"file": f"{name}.pub"}]} for name, office in OFFICES.items()]
+    entries[1] |= {"state": "absent", "keys": [{"file": "bert.pub", "valid_until": day}]}
+    said = whats(world, Operators.parse(entries, world.folder))
+    assert f"is signed by a key of bert that counts from ever to {day}" in said
+
+
+def altered(name: str, category: str = "normal", **fields: object) -> Mapping[str, Model]:
+    phases = change(LATER, category=category, by="bert")
+    return {**phases, name: phases[name].model_copy(update=fields)}
+
+
+def without_db1() -> Mapping[str, Model]:
+    phases = change(LATER, category="normal", by="bert")
+    record = phases["record.json"]
+    assert isinstance(record, Record)
+    return {**phases, "record.json": record.model_copy(update={"hosts": {"app1": record.hosts["app1"]}})}
+
+
+RECORDED: dict[str, tuple[Callable[[], Mapping[str, Model]], str]] = {
+    "approver is the requester": (
+        lambda: altered("approval.json", by="anna", basis="operator"),
+        "anna allowed what anna",
+    ),
+    "approval of another plan": (lambda: altered("approval.json", digest="f" * 64), "approval.json: is about ffff"),
+    "begun with another plan": (lambda: altered("start-1.json", digest="f" * 64), "start-1.json: is about ffff"),
+    "a host left out": (without_db1, "record.json: leaves out db1, which was planned"),
+    "the controller's clock set back": (
+        lambda: altered("start-1.json", time=NOW - timedelta(days=3)),
+        "start-1.json: says 2026-11-22 23:00:00 UTC, before plan.json",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", RECORDED)
+def test_records_that_are_signed_and_wrong_are_found(world: World, case: str) -> None:
+    """The server takes them: they are signed and only add files."""
+    make, words = RECORDED[case]
+    record_change(world, make(), LATER)
+    assert world.clone().unpushed() == 0
+    assert words in whats(world)
+
+
+def test_a_page_that_was_signed_and_says_something_else_is_found(world: World) -> None:
+    phases = change(LATER)
+    for name in ("plan.json", "approval.json", "start-1.json"):
+        world.clone().add({path(name, LATER): file_bytes(phases[name])}, "x")
+    world.clone().add({path("events-1.jsonl", LATER): events()}, "x")
+    files = with_page(LATER, phases)
+    page = path("page.md", LATER)
+    world.clone().add({**files, page: files[page].replace(b"app1", b"app2")}, "x")
+    assert f"{page}: is not what the record gives" in whats(world)
 
 
 def test_every_finding_stands_alone(world: World) -> None:
