@@ -181,7 +181,7 @@ def _plan(fleet: Fleet, request: Request, hosts: Sequence[str], updates: Sequenc
         for update in updates
     }
     source = {
-        "uri": "https://deb.debian.org/debian-security",
+        "uri": "https://security.example.org/debian-security",
         "suite": "bookworm-security",
         "state": "answered",
         "key_known": True,

@@ -22,7 +22,7 @@ REPOSITORY, ESCROW, MARKERS = (
 )
 ARCHIVED = f"find {REPOSITORY}/archive -name '*.zst' | sort"
 SERVER = "bordbuch-pgbackrest.service"
-LOOK = "systemctl start bordbuch-watch.service || :"
+LOOK = "systemctl start bordbuch-watch.service || :"  # where it finds something, its unit fails, and that is meant
 
 
 def moment_between() -> str:
