@@ -137,5 +137,5 @@ def evidence(made: Record, host: str, waiting: Waiting) -> dict[str, bytes]:
         "start-1.json": file_bytes(start),
         "events-1.jsonl": events_bytes([seen, Event(time=made.ended, type="end")]),
         RESULT: waiting.text.encode(),
-        **({RESULT_SIGNATURE: waiting.signature.encode()} if waiting.signature else {}),
+        RESULT_SIGNATURE: waiting.signature.encode(),
     }

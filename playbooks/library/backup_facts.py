@@ -3,10 +3,13 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import shutil
 import subprocess
+import sys
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
@@ -52,6 +55,11 @@ bordbuch:
   returned: always
 """
 
+PROGRAMS = Path("/usr/local/lib/bordbuch")
+"""Where the role has put what calls pgBackRest."""
+
+ACCOUNT = "pgbackrest"
+LIMIT_SECONDS = 3600
 CONFIGURATION = Path("/etc/bordbuch/backup.json")
 STATE = Path("/var/lib/bordbuch/backup")
 MARKERS = Path("/var/lib/bordbuch-ledger/markers")
@@ -118,31 +126,22 @@ def waiting(path: Path) -> dict[str, str]:
 def place(stanza: str, entry: dict[str, Any], whole: bool) -> dict[str, Any]:
     """Return what one repository says that it has."""
     told = {"number": entry["number"], "path": entry["path"], "kind": entry["kind"], "keep_full": entry["keep_full"]}
-    done = pgbackrest(f"--stanza={stanza}", f"--repo={entry['number']}", "--output=json", "info")
-    # Not strict: what a wrong passphrase makes of a file stands in the message as it is.
-    listing = json.loads(done.stdout or "[]", strict=False) if not done.returncode else []
-    if not listing:
-        return {**told, "status": words(done) or "it has no stanza", "code": 99, "backups": [], "archive": {}}
-    seen = listing[0]
+    tool, lacks = caller(), {"code": 99, "backups": [], "archive": {}}
+    try:
+        seen = tool.info(stanza, entry["number"], ACCOUNT)
+    except tool.Fault as fault:
+        return {**told, **lacks, "status": str(fault)}
+    if not seen:
+        return {**told, **lacks, "status": "it has no stanza"}
     return {
         **told,
-        "status": status(seen, entry["number"]),
+        "status": tool.status(seen, entry["number"]),
         "code": seen["status"]["code"],
         "backups": [backup(one) for one in seen["backup"]],
         "archive": newest_archive(seen.get("archive", [])),
         "free_bytes": shutil.disk_usage(entry["path"]).free if entry["kind"] == "posix" else None,
         "fault": verify(stanza, entry["number"]) if whole else "",
     }
-
-
-def status(seen: dict[str, Any], number: int) -> str:
-    """Return in words how pgBackRest says that one repository stands."""
-    own = next((one["status"] for one in seen.get("repo", []) if one["key"] == number), seen["status"])
-    said = "".join(letter for letter in own["message"].partition("\n")[0] if letter.isprintable())[:300]
-    # A wrong passphrase shows itself by the padding, or one time in some hundred only by the nonsense that comes out.
-    if said.startswith(("[CryptoError]", "[FormatError]")):
-        return f"its passphrase does not open it, or it is damaged: {said}"
-    return said
 
 
 def backup(entry: dict[str, Any]) -> dict[str, Any]:
@@ -166,28 +165,39 @@ def newest_archive(entries: list[dict[str, Any]]) -> dict[str, str]:
 
 def verify(stanza: str, number: int) -> str:
     """Return what is wrong with the files of a repository when each is read, empty if nothing is."""
-    done = pgbackrest(f"--stanza={stanza}", f"--repo={number}", "--output=text", "verify")
-    text = done.stdout + done.stderr
-    if done.returncode == 0 and "status: error" not in text:
-        return ""
-    return words(done) or text.strip()[-300:] or f"verify ended with {done.returncode}"
+    text, why = tried(f"--stanza={stanza}", f"--repo={number}", "--output=text", "verify")
+    if "status: error" in text and "ERROR" not in text:
+        return text.strip()[-300:]  # what it found stands at the end
+    return why
 
 
 def sent(stanza: str) -> str:
     """Send a WAL file through to each repository and return what went wrong, empty if nothing did."""
-    done = pgbackrest(f"--stanza={stanza}", "check")
-    return words(done) or f"it ended with {done.returncode}" if done.returncode else ""
+    return tried(f"--stanza={stanza}", "check")[1]
 
 
-def pgbackrest(*arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run pgBackRest as the account of the repository."""
-    return run("runuser", "-u", "pgbackrest", "--", "pgbackrest", "--log-level-console=warn", *arguments)
+def tried(*arguments: str) -> tuple[str, str]:
+    """Run pgBackRest and return what it printed, and what went wrong, empty if nothing did."""
+    tool = caller()
+    try:
+        done = tool.run(*arguments, account=ACCOUNT, seconds=LIMIT_SECONDS)
+    except tool.Fault as fault:
+        return "", str(fault)
+    return done.stdout + done.stderr, tool.complaint(done) if done.returncode else ""
 
 
-def words(done: subprocess.CompletedProcess[str]) -> str:
-    """Return the first error that pgBackRest named."""
-    lines = (done.stdout + done.stderr).splitlines()
-    return next((line.split("ERROR:", 1)[1].strip()[:300] for line in lines if "ERROR:" in line), "")
+def caller() -> ModuleType:
+    """Return what calls pgBackRest on this host, and knows its words.
+
+    Raises:
+        OSError: the role has not been here.
+    """
+    if str(PROGRAMS) not in sys.path:
+        sys.path.append(str(PROGRAMS))
+    try:
+        return importlib.import_module("bordbuch_pgbackrest")
+    except ImportError:
+        raise OSError(f"there is no {PROGRAMS / 'bordbuch_pgbackrest.py'}: run the role backup") from None
 
 
 def newest_marker() -> dict[str, Any]:
@@ -252,11 +262,10 @@ def package(name: str) -> str:
 
 
 def run(*command: str) -> subprocess.CompletedProcess[str]:
-    """Run a program that reads, with an hour's limit."""
+    """Run a program that reads."""
     return subprocess.run(
-        command, cwd="/", capture_output=True, text=True, errors="replace", check=False, timeout=3600,
-        stdin=subprocess.DEVNULL,
-    )  # fmt: skip
+        command, cwd="/", capture_output=True, text=True, check=False, timeout=LIMIT_SECONDS, stdin=subprocess.DEVNULL
+    )
 
 
 def main() -> None:

@@ -10,6 +10,7 @@ import pytest
 # Last, so that nothing in it goes before another module.
 sys.path.append(str(Path(__file__).resolve().parents[2] / "roles/backup/files"))
 
+import bordbuch_pgbackrest as seam
 from bordbuch_drill import (
     application,
     contents,
@@ -34,6 +35,7 @@ __all__ = [
     "request",
     "result",
     "run",
+    "seam",
     "server",
     "target",
     "wal",

@@ -31,6 +31,7 @@ TIMES = {"started": "2026-11-25T23:00:00Z", "ended": "2026-11-25T23:01:00Z"}
 
 Usage = namedtuple("Usage", "total used free")
 program = load_program("roles/backup/files/backup.py")
+seam = program.bordbuch_pgbackrest
 facts_module = load_program("playbooks/library/backup_facts.py")
 
 
@@ -355,7 +356,9 @@ def test_the_last_proven_backup_stays(answering: Answering, tmp_path: Path, monk
     assert program.let_go("main", program.Repository(1, "/nowhere", 2)) == []
 
 
-@pytest.mark.parametrize(("answer", "fault"), [("[]", "has no stanza main"), (info(code=5), "repository 1: not ok")])
+@pytest.mark.parametrize(
+    ("answer", "fault"), [("[]", "repository 1: it has no stanza main"), (info(code=5), "repository 1: not ok")]
+)
 def test_what_a_repository_says_is_judged_by_its_words(answering: Answering, answer: str, fault: str) -> None:
     answering("runuser", answer)
     with pytest.raises(program.Fault, match=fault):
@@ -368,8 +371,8 @@ def test_pgbackrest_is_quoted_with_its_first_error() -> None:
                                     where it was
                                     HINT: are all clusters running?
 2026-11-25 23:00:00.125 P00  ERROR: [001]: second"""
-    assert program.own_words(said) == "[056]: unable to find primary cluster where it was"
-    assert (program.own_words("\n  something else\nmore"), program.own_words("")) == ("something else", "")
+    assert seam.own_words(said) == "[056]: unable to find primary cluster where it was"
+    assert (seam.own_words("\n  something else\nmore"), seam.own_words("")) == ("something else", "")
 
 
 def test_what_is_never_written_again_is_sealed(tmp_path: Path) -> None:

@@ -248,7 +248,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]
         (tmp_path / "pgbackrest").write_text(
             f"#!/bin/sh\ncd {tmp_path}\ncase \"$*\" in *info) cat info;; *repo-get*) printf '1\\t0/5000000\\tx\\n';;\n"
             "*repo-ls*archive/main/17-1) cat look0; cp look1 look0;;\n"
-            "*) echo '2026 P00 ERROR: [031]: what is that'; exit 31;; esac\n"
+            "*) echo '2026-11-25 23:00:00.123 P00  ERROR: [031]: what is that'; exit 31;; esac\n"
         )
         (tmp_path / "pgbackrest").chmod(0o755)
         return int(watch.main())
@@ -294,7 +294,7 @@ def test_a_timeline_without_its_history_cannot_be_followed(world: Callable[..., 
     [
         ({"told": "[]"}, "it has no stanza main"),
         ({"code": 99}, "not ok"),
-        ({"told": "nonsense"}, "its answer cannot be read"),
+        ({"told": "nonsense"}, "pgBackRest told nothing of it: nonsense"),
         ({"told": '[{"status": {"code": 0}}]'}, "its answer cannot be read"),
     ],
 )

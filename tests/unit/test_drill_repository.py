@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.unit.drill_world import backup, check, listing, model, name_of, recovery, words
+from tests.unit.drill_world import backup, check, listing, model, name_of, recovery, seam
 
 # What pgBackRest says.
 
@@ -18,12 +18,12 @@ from tests.unit.drill_world import backup, check, listing, model, name_of, recov
         (
             "ERROR: [029]: raised from local-1 protocol: zst error: [-20] Data corruption detected\n"
             "       [FormatError] on retry after 0ms\n       [FormatError] on retry after 15000ms\n",
-            "A file of the backup is damaged in the repository: ERROR: [029]",
+            "A file of the backup is damaged in the repository: [029]",
         ),
         (
             "WARN: unknown user 'postgres' in backup manifest mapped to current user\n"
             "ERROR: [026]: error restoring '/x/base/5/2838': actual checksum 'a' does not match expected checksum 'b'",
-            "A file of the backup is damaged in the repository: ERROR: [026]",
+            "A file of the backup is damaged in the repository: [026]",
         ),
         ("ERROR: [095]: raised from local-1 protocol: unable to flush", "A file of the backup is damaged"),
         (
@@ -37,7 +37,7 @@ from tests.unit.drill_world import backup, check, listing, model, name_of, recov
         ("ERROR: [064]: unable to write '/w/x': [28] No space left on device", "There is no room left"),
         (
             "ERROR: [040]: unable to restore to path '/w/data' because it contains files",
-            "pgBackRest did not restore: ERROR",
+            "pgBackRest did not restore: [040]",
         ),
         ("", "pgBackRest did not restore: it said nothing"),
     ],
@@ -54,16 +54,16 @@ def test_an_error_is_told_without_its_time_tries_and_hints() -> None:
         "                                    [FileMissingError] on retry after 15000ms [FileMissingError]\n"
         "                                    HINT: has a stanza-create been performed?\n"
     )
-    assert words.own_words(text).startswith("ERROR: [055]: raised from local-1 protocol: unable to open missing file")
-    assert words.own_words(text).endswith("missing file [FileMissingError]")
-    assert "2026" not in words.own_words(text)
+    assert seam.own_words(text).startswith("[055]: raised from local-1 protocol: unable to open missing file")
+    assert seam.own_words(text).endswith("missing file [FileMissingError]")
+    assert "2026" not in seam.own_words(text)
 
 
 @given(st.text(max_size=600))
 def test_what_is_told_is_one_short_printable_line(text: str) -> None:
-    said = words.own_words(f"ERROR: [029]: {text}")
+    said = seam.own_words(f"ERROR: [029]: {text}")
     assert said.isprintable()
-    assert len(said) <= 300
+    assert len(said) <= seam.LONGEST
 
 
 def printed(code: int = 0, message: str = "ok", **more: Any) -> dict[str, Any]:
@@ -144,7 +144,7 @@ GARBLED = (
         (json.dumps([printed(name="other")]), "Repository 1 has no stanza main."),
         (
             "ERROR: [055]: unable to open missing file '/etc/bordbuch/escrow.conf' for read",
-            "pgBackRest told nothing about repository 1: ERROR: [055]: unable to open missing file '/etc/bordbuch/escrow",
+            "pgBackRest told nothing about repository 1: [055]: unable to open missing file '/etc/bordbuch/escrow",
         ),
     ],
 )
@@ -219,7 +219,7 @@ DAMAGED = "2026-11-28 01:09:30.57 GMT [1] LOG:  incorrect resource manager data 
         (
             UNREAD,
             ENDED,
-            "A WAL file cannot be read: ERROR: [042]: unable to get 000000010000000000000004: repo1: 15-1/0-a.zst [CryptoError] "
+            "A WAL file cannot be read: [042]: unable to get 000000010000000000000004: repo1: 15-1/0-a.zst [CryptoError] "
             "unable to flush. Recovery ended at 0/3064F98, short of its target.",
         ),
         (

@@ -306,15 +306,18 @@ def test_a_patch_waits_for_a_restore_that_was_begun() -> None:
     ("said", "words"),
     [
         ("P00   INFO: x\nP00  ERROR: [075]: no such time\nP00  ERROR: [001]: second", "[075]: no such time"),
-        ("nothing of an error", "it ended with 82"),
+        ("", "pgBackRest ended with 82"),
+        ("nothing of an error", "nothing of an error"),
         ("ERROR: [041]: " + "x" * 500, "[041]: " + "x" * 393),
         ("ERROR: [095]: CryptoError", "the passphrase does not open the repository ([095]: CryptoError)"),
+        ("ERROR: [029]: zst error [FormatError]", "[029]: zst error [FormatError]"),
         ("ERROR: [031]: no cipher", "the passphrase does not open the repository ([031]: no cipher)"),
     ],
 )
 def test_pgbackrest_is_quoted(said: str, words: str) -> None:
-    assert program.words(subprocess.CompletedProcess([], 82, "", said)) == words
-    assert program.words(subprocess.CompletedProcess([], 82, said, "")) == words
+    complaint = program.bordbuch_pgbackrest.complaint
+    assert complaint(subprocess.CompletedProcess([], 82, "", said)) == words
+    assert complaint(subprocess.CompletedProcess([], 82, said, "")) == words
 
 
 def test_request_and_result_lie_where_both_look_for_them() -> None:

@@ -33,12 +33,19 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+# -I leaves out the folder of this file. It comes last, so that nothing in it goes before the standard library.
+sys.path.append(str(Path(__file__).resolve().parent))
+
+import bordbuch_pgbackrest
+from bordbuch_pgbackrest import Fault
+
 CONFIGURATION = Path("/etc/bordbuch/backup.json")
 STATE = Path("/var/lib/bordbuch/backup")
 DRILLS = Path("/var/lib/bordbuch/drill")
 DRILLED = Path("/var/lib/bordbuch-drill/result.json")
 LEDGER = Path("/var/lib/bordbuch-ledger")
 LEDGERS = ("ledger", "markers", "facts.json")
+ACCOUNT = "pgbackrest"
 SERVER = "bordbuch-pgbackrest.service"
 KEEPER = "bordbuch-ledger.service"
 WATCH = "bordbuch-watch.service"
@@ -60,10 +67,6 @@ LITTLE_ROOM = 256 << 20
 
 HOURS = 6
 """How long a backup may take."""
-
-
-class Fault(Exception):
-    """What a person is to read; nothing was lost."""
 
 
 @dataclass
@@ -162,7 +165,7 @@ def alone() -> Iterator[None]:
 
 def adopt(stanza: str, repositories: list[Repository]) -> None:
     """Bring an empty first repository back from the second, and give all files to the account as this host numbers it."""
-    account = pwd.getpwnam("pgbackrest")
+    account = pwd.getpwnam(ACCOUNT)
     first, *others = repositories
     has = Path(f"backup/{stanza}/backup.info")
     source = next((Path(one.path) for one in others if (Path(one.path) / has).exists()), None)
@@ -283,15 +286,10 @@ def backups(stanza: str, repository: Repository) -> list[dict[str, Any]]:
     Raises:
         Fault: it says that something is wrong; its exit code does not.
     """
-    said = pgbackrest(f"--stanza={stanza}", f"--repo={repository.number}", "--output=json", "info")
-    listing = json.loads(said, strict=False)
-    if not listing:
-        raise Fault(f"repository {repository.number} has no stanza {stanza}")
-    entry = listing[0]
-    # 2: the stanza is there and has no backup yet.
-    if entry["status"]["code"] not in (0, 2):
-        raise Fault(f"repository {repository.number}: {entry['status']['message']}")
-    found: list[dict[str, Any]] = entry["backup"]
+    try:
+        found: list[dict[str, Any]] = bordbuch_pgbackrest.readable(stanza, repository.number, ACCOUNT)["backup"]
+    except Fault as fault:
+        raise Fault(f"repository {repository.number}: {fault}") from None
     return found
 
 
@@ -301,37 +299,7 @@ def pgbackrest(*arguments: str) -> str:
     Raises:
         Fault: it failed, in its own words.
     """
-    command = ["runuser", "-u", "pgbackrest", "--", "pgbackrest", "--log-level-console=warn", *arguments]
-    try:
-        done = subprocess.run(
-            command,
-            cwd="/",
-            capture_output=True,
-            text=True,
-            errors="replace",  # what a wrong passphrase makes of a file
-            check=False,
-            timeout=HOURS * 3600,
-            stdin=subprocess.DEVNULL,
-        )
-    except subprocess.TimeoutExpired:
-        raise Fault(f"pgBackRest was not done after {HOURS} hours") from None
-    if done.returncode:
-        raise Fault(own_words(done.stdout + done.stderr) or f"pgBackRest ended with {done.returncode}")
-    return done.stdout
-
-
-def own_words(text: str) -> str:
-    """Return pgBackRest's first error of what it printed, without its time and process."""
-    lines = [re.sub(r"^\S+ \S+ P\d+\s+", "", line).strip() for line in text.splitlines()]
-    first = next((number for number, line in enumerate(lines) if line.startswith("ERROR")), None)
-    if first is None:
-        return next((line for line in lines if line), "")
-    said = [lines[first].removeprefix("ERROR:").strip()]
-    for line in lines[first + 1 :]:
-        if not line or line.startswith(("ERROR", "WARN", "INFO", "HINT")):
-            break
-        said.append(line)
-    return " ".join(said)[:500]
+    return bordbuch_pgbackrest.call(*arguments, account=ACCOUNT, seconds=HOURS * 3600)
 
 
 def let_go(stanza: str, repository: Repository) -> list[str]:

@@ -23,9 +23,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+# -I leaves out the folder of this file. It comes last, so that nothing in it goes before the standard library.
+sys.path.append(str(Path(__file__).resolve().parent))
+
+import bordbuch_pgbackrest
+from bordbuch_pgbackrest import Fault
+
 FOLDER = Path("/var/lib/bordbuch/restore")
 DATA = Path("/var/lib/postgresql")
 CONFIGURATION = Path("/etc/postgresql")
+STANZA, ACCOUNT = "main", "postgres"
 HOURS = 6
 RECOVERY_SECONDS = 4 * 3600
 """How long the server may take to read WAL."""
@@ -37,10 +44,6 @@ archive_command = 'false'
 """
 """The last line: were the new history archived before all went well, later restores would follow it though it was given up. What
 waits is sent once the server is opened."""
-
-
-class Fault(Exception):
-    """What a person is to read."""
 
 
 class Restore:
@@ -102,11 +105,8 @@ class Restore:
 
     def look(self) -> str:
         """See that the repository opens and has the backup, before anything is touched."""
-        done = self.pgbackrest("--output=json", "info")
-        listing = json.loads(done.stdout or "[]")
-        if not listing or listing[0]["status"]["code"] not in (0,):
-            raise Fault(listing[0]["status"]["message"] if listing else "the repository has no such stanza")
-        labels = [entry["label"] for entry in listing[0]["backup"]]
+        found = bordbuch_pgbackrest.readable(STANZA, self.request["repository"], ACCOUNT)
+        labels = [entry["label"] for entry in found["backup"]]
         if self.request["label"] not in labels:
             raise Fault(f"the repository has no backup {self.request['label']}")
         return self.request["label"]
@@ -143,9 +143,9 @@ class Restore:
         target = {"newest": ["--type=default"], "backup": ["--type=immediate", "--target-action=promote"]}.get(
             until, ["--type=time", f"--target={until}", "--target-action=promote"]
         )
-        done = self.pgbackrest(f"--set={self.request['label']}", *target, "restore")
-        if done.returncode:
-            raise Fault(words(done))
+        place = f"--repo={self.request['repository']}"
+        wanted = (f"--stanza={STANZA}", place, f"--set={self.request['label']}", *target, "restore")
+        bordbuch_pgbackrest.call(*wanted, account=ACCOUNT, seconds=HOURS * 3600)
         return f"until {until}"
 
     def recover(self) -> str:
@@ -203,15 +203,6 @@ class Restore:
         self.systemctl("start")
         return "the data from before is back; what was restored lies beside it"
 
-    def pgbackrest(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run pgBackRest as the owner of the data, and refuse what it says went wrong."""
-        place = f"--repo={self.request['repository']}"
-        command = ["runuser", "-u", "postgres", "--", "pgbackrest", "--stanza=main", "--log-level-console=warn", place]
-        done = run([*command, *arguments], hours=HOURS)
-        if done.returncode:
-            raise Fault(words(done))
-        return done
-
     def psql(self, statement: str) -> str:
         """Ask the server, which may not answer: then nothing."""
         database = self.request["database"]
@@ -263,17 +254,6 @@ def run(command: list[str], given: str | None = None, hours: float = 0.5) -> sub
     return subprocess.run(
         command, cwd="/", capture_output=True, text=True, errors="replace", check=False, timeout=hours * 3600, **source
     )
-
-
-def words(done: subprocess.CompletedProcess[str]) -> str:
-    """Return the first error that pgBackRest named."""
-    lines = (done.stdout + done.stderr).splitlines()
-    said = next(
-        (line.split("ERROR:", 1)[1].strip() for line in lines if "ERROR:" in line), f"it ended with {done.returncode}"
-    )
-    if "CryptoError" in said or "cipher" in said:
-        said = f"the passphrase does not open the repository ({said})"
-    return said[:400]
 
 
 def now() -> str:

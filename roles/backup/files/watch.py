@@ -13,7 +13,6 @@ import json
 import os
 import re
 import shutil
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -21,6 +20,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+# -I leaves out the folder of this file. It comes last, so that nothing in it goes before the standard library.
+sys.path.append(str(Path(__file__).resolve().parent))
+
+import bordbuch_pgbackrest
+from bordbuch_pgbackrest import Fault
 
 CONFIGURATION = Path("/etc/bordbuch/backup.json")
 NOTE = Path("/var/lib/bordbuch-watch/seen.json")
@@ -34,10 +39,6 @@ OLDEST_MARKER = 300
 
 WAL_FILE = re.compile(r"(?:.*/)?([0-9A-F]{24})-[0-9a-f]{40}(?:\.\w+)?")
 """How pgBackRest names a whole WAL file: its name, the checksum, and how it is compressed."""
-
-
-class Fault(Exception):
-    """What a person is to read."""
 
 
 @dataclass(frozen=True)
@@ -216,7 +217,7 @@ def look(stanza: str, entry: dict[str, Any]) -> Place:
 def seen(stanza: str, entry: dict[str, Any]) -> Place:
     """Return what one repository has, and what it lacks."""
     number = entry["number"]
-    listing = info(stanza, number)
+    listing = bordbuch_pgbackrest.readable(stanza, number)
     files, lacks = archive(stanza, number, listing)
     # A file that came while its neighbours were listed may have been passed over: only what is missing twice is missing.
     if lacks and archive(stanza, number, listing)[1] != lacks:
@@ -229,21 +230,6 @@ def seen(stanza: str, entry: dict[str, Any]) -> Place:
         free_bytes=shutil.disk_usage(entry["path"]).free if entry["kind"] == "posix" else None,
         full_bytes=max((full.stored_bytes for full in full_backups(listing)[-1:]), default=0),
     )
-
-
-def info(stanza: str, number: int) -> dict[str, Any]:
-    """Return what a repository says of itself.
-
-    Raises:
-        Fault: it says that something is wrong; its exit code does not.
-    """
-    listing = json.loads(pgbackrest(stanza, number, "--output=json", "info"))
-    if not listing:
-        raise Fault(f"it has no stanza {stanza}")
-    found: dict[str, Any] = listing[0]
-    if found["status"]["code"] not in (0, 2):  # 2: it has no backup yet
-        raise Fault(found["status"]["message"])
-    return found
 
 
 def archive(stanza: str, number: int, listing: dict[str, Any]) -> tuple[dict[str, int], str]:
@@ -273,24 +259,12 @@ def full_backups(listing: dict[str, Any]) -> list[Full]:
 
 
 def pgbackrest(stanza: str, number: int, *arguments: str) -> str:
-    """Run pgBackRest, which only reads, and return what it prints.
+    """Run pgBackRest, which only reads, on one repository and return what it prints.
 
     Raises:
         Fault: it failed, in its own words.
     """
-    command = ["pgbackrest", f"--stanza={stanza}", f"--repo={number}", "--log-level-console=warn", *arguments]
-    try:
-        done = subprocess.run(
-            command, cwd="/", capture_output=True, text=True, check=False, timeout=600, stdin=subprocess.DEVNULL
-        )
-    except subprocess.TimeoutExpired:
-        raise Fault("pgBackRest does not answer") from None
-    if done.returncode:
-        said = [
-            line.split("ERROR:", 1)[1].strip() for line in (done.stdout + done.stderr).splitlines() if "ERROR:" in line
-        ]
-        raise Fault(said[0][:300] if said else f"pgBackRest ended with {done.returncode}")
-    return done.stdout
+    return bordbuch_pgbackrest.call(f"--stanza={stanza}", f"--repo={number}", *arguments)
 
 
 def last_marker() -> int:

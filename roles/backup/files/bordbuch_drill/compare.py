@@ -6,13 +6,15 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+from bordbuch_pgbackrest import printable
+
 from bordbuch_drill.contents import judge_names, judge_rows, judge_sequences, judge_values, settle
 from bordbuch_drill.model import Drill, Failed, Marker, Skipped, settled
 from bordbuch_drill.programs import READ_SECONDS, SUPERUSER, environment, program, read, run
 from bordbuch_drill.server import ask
 from bordbuch_drill.target import judge_marker
 from bordbuch_drill.wal import as_lsn, position
-from bordbuch_drill.words import first_line, iso, parse_time, printable, some
+from bordbuch_drill.words import first_line, iso, parse_time, some
 
 OWNED_SEQUENCES = r"""
 SELECT format('SELECT %L, (SELECT max(%I) FROM %I.%I), last_value, is_called FROM %I.%I',
@@ -62,7 +64,7 @@ def pages(drill: Drill) -> str:
     command = [program(drill, "pg_amcheck"), "--all", "--install-missing", "--heapallindexed", "--jobs=2"]
     done = run(drill, command, READ_SECONDS, environment(drill, SUPERUSER))
     if done.code:
-        raise Failed(f"pg_amcheck found: {printable(done.out or done.err)[:300]}")
+        raise Failed(f"pg_amcheck found: {printable(done.out or done.err)}")
     return "no fault in tables and indexes of all databases"
 
 

@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from bordbuch_pgbackrest import NONSENSE, own_words, printable
+
 from bordbuch_drill.model import Backup, Failed
 from bordbuch_drill.wal import position
-from bordbuch_drill.words import own_words, printable, some
+from bordbuch_drill.words import some
 
 UNREADABLE = "It is another passphrase, or the list of contents and its copy are both damaged"
 
@@ -28,9 +30,8 @@ def judge_listing(text: str, stanza: str, repository: int) -> dict[str, Any]:
         raise Failed(f"Repository {repository} has no stanza {stanza}.")
     own = next((one for one in entry.get("repo", []) if one["key"] == repository), entry)
     if own["status"]["code"]:
-        message = printable(own["status"]["message"].partition(" at line")[0])[:300]
-        # A wrong key shows itself by the padding, or one time in some hundred only by the nonsense that comes out.
-        if re.match(r"\[(CryptoError|FormatError)\]", message):
+        message = printable(own["status"]["message"].partition(" at line")[0])
+        if NONSENSE.match(message):
             raise Failed(f"The escrow copy of the passphrase does not open the repository. {UNREADABLE}: {message}")
         raise Failed(f"Repository {repository}: {message}.")
     return dict(entry)

@@ -3,9 +3,10 @@
 import re
 from collections.abc import Sequence
 
+from bordbuch_pgbackrest import own_words
+
 from bordbuch_drill.model import Failed
 from bordbuch_drill.wal import SEGMENT_BYTES
-from bordbuch_drill.words import own_words
 
 KINDS = (
     (r"FileMissingError|\[055\]|missing file", "A file of the backup is missing in the repository"),

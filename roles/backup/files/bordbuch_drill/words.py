@@ -1,6 +1,5 @@
 """Texts: times, lines of the ledger, and what a person reads: errors on one line, and not too many names."""
 
-import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
@@ -33,22 +32,3 @@ def some(entries: Sequence[str]) -> str:
     """Return the first few of *entries* and how many more there are."""
     more = f" and {len(entries) - NAMED} more" if len(entries) > NAMED else ""
     return ", ".join(entries[:NAMED]) + more
-
-
-def printable(text: str) -> str:
-    """Return *text* on one line and without what is no letter: what a wrong key makes of a file may stand in an error."""
-    return " ".join("".join(letter if letter.isprintable() and letter != "\ufffd" else " " for letter in text).split())
-
-
-def own_words(text: str) -> str:
-    """Return pgBackRest's first error of what it printed, without its time and process, and without its tries."""
-    lines = [re.sub(r"^(\S+ \S+ )?P\d+\s+", "", line).strip() for line in text.splitlines()]
-    first = next((number for number, line in enumerate(lines) if line.startswith("ERROR")), None)
-    if first is None:
-        return printable(next((line for line in lines if line), ""))[:300]
-    said = [lines[first]]
-    for line in lines[first + 1 :]:
-        if not line or re.match(r"[A-Z]+:", line):
-            break
-        said.append(line)
-    return re.sub(r" on retry after \d+ms( \[\w+\])?", "", printable(" ".join(said)))[:300]
