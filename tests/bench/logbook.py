@@ -25,8 +25,9 @@ from ops.logbook.operators import Key, Operators
 from ops.logbook.repository import Logbook, Signer
 from ops.logbook.tree import Tree, touch
 from ops.logbook.verify import Audit, audit
+from tests.bench.fleet import PEOPLE, Step
 from tests.bench.signing import Signing, signed_commit
-from tests.bench.tenyears import PEOPLE, Step, history
+from tests.bench.tenyears import history
 
 ROLE = Path(__file__).resolve().parents[2] / "roles" / "logbook" / "files"
 REMOTE = "logbook@backup1:logbook.git"
