@@ -93,7 +93,7 @@ def repository(parameters: dict[str, Any]) -> dict[str, Any]:
             "recovery_point_seconds": configuration["recovery_point_seconds"],
             "recovery_time_seconds": configuration["recovery_time_seconds"],
         },
-        "places": [place(configuration["stanza"], entry, parameters["whole"]) for entry in configuration["places"]],
+        "places": places(configuration, parameters["whole"]),
         "made": note(STATE / "made.json").get("labels", {}),
         "last": note(STATE / "last.json"),
         "proven": note(DRILL),
@@ -123,7 +123,14 @@ def waiting(path: Path) -> dict[str, str]:
     }
 
 
-def place(stanza: str, entry: dict[str, Any], whole: bool) -> dict[str, Any]:
+def places(configuration: dict[str, Any], whole: bool) -> list[dict[str, Any]]:
+    """Return what each repository has. Reading their files takes hours, so what is compared is asked before, at one time."""
+    stanza = configuration["stanza"]
+    told = [place(stanza, entry) for entry in configuration["places"]]
+    return [{**one, "fault": verify(stanza, one["number"]) if whole and not one["code"] else ""} for one in told]
+
+
+def place(stanza: str, entry: dict[str, Any]) -> dict[str, Any]:
     """Return what one repository says that it has."""
     told = {"number": entry["number"], "path": entry["path"], "kind": entry["kind"], "keep_full": entry["keep_full"]}
     tool, lacks = caller(), {"code": 99, "backups": [], "archive": {}}
@@ -140,7 +147,6 @@ def place(stanza: str, entry: dict[str, Any], whole: bool) -> dict[str, Any]:
         "backups": [backup(one) for one in seen["backup"]],
         "archive": newest_archive(seen.get("archive", [])),
         "free_bytes": shutil.disk_usage(entry["path"]).free if entry["kind"] == "posix" else None,
-        "fault": verify(stanza, entry["number"]) if whole else "",
     }
 
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import pytest
 
 from tests.site.conftest import INVOKE, ROOT, Deployed, sql
-from tests.site.test_backup import REPOSITORY, SERVER, corrections, member, moment_between, waits
+from tests.site.test_backup import LOOK, REPOSITORY, SERVER, corrections, member, moment_between, waits
 from tests.site.test_faults import until
 
 pytestmark = pytest.mark.timeout(2400)  # the first one waits until the site is deployed
@@ -133,5 +133,5 @@ def test_a_repository_without_room_is_said_and_catches_up(backed_up: Deployed) -
         backed_up.invoke("backup", "--yes")
     finally:
         backed_up.run_on("backup1", LEAVE_DISK)
-    backed_up.run_on("backup1", "systemctl start bordbuch-seal.service")
+    backed_up.run_on("backup1", f"systemctl start bordbuch-seal.service; {LOOK}")
     backed_up.invoke("backup.check")

@@ -200,7 +200,7 @@ def test_a_repository_that_its_passphrase_does_not_open_says_so_and_shows_no_byt
     said = "[FormatError] unable to load info file\nFormatError: key/value found at line 1: O\x07t\x1f"
     own = {"key": 1, "status": {"code": 99, "message": said}}
     answering("runuser", json.dumps([{"status": {"code": 99, "message": "other"}, "repo": [own], "backup": []}]))
-    told = facts_module.place("main", {"number": 1, "path": "/", "kind": "posix", "keep_full": 4}, False)
+    told = facts_module.place("main", {"number": 1, "path": "/", "kind": "posix", "keep_full": 4})
     assert told["status"].startswith("its passphrase does not open it, or it is damaged: [FormatError]")
     assert "\x07" not in told["status"]
     assert told["code"] not in restore.READABLE
@@ -273,6 +273,37 @@ def test_where_all_is_well_nothing_is_found_and_what_is_silent_is_said() -> None
     assert judge.findings(looked(), NOW) == []
     for seen in (looked().model_copy(update={"silent": {"db2": "no answer"}}), Looked(silent={"db2": "no answer"})):
         assert [(one.host, one.what) for one in judge.findings(seen, NOW)] == [("db2", "no answer")]
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "apart"),
+    [
+        (WAL, WAL, False),
+        ("0000000100000000000000FF", "000000010000000100000002", False),
+        ("0000000100000000000000FF", "000000010000000100000003", True),
+        ("000000010000000100000003", "0000000100000000000000FF", True),
+        ("000000010000000000000007", "000000020000000000000007", True),
+        ("", WAL, True),
+        ("", "", False),
+    ],
+)
+def test_a_few_wal_files_may_be_on_their_way_to_one_of_two_repositories(one: str, other: str, apart: bool) -> None:
+    assert judge.apart(one, other) is apart
+
+
+def test_repositories_are_compared_at_one_time_though_reading_their_files_takes_hours(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(
+        facts_module,
+        "place",
+        lambda _, entry: asked.append(f"place {entry}") or {"number": entry, "code": 2 * (entry == 3)},
+    )
+    monkeypatch.setattr(facts_module, "verify", lambda _, number: asked.append(f"verify {number}") or "damaged")
+    told = facts_module.places({"stanza": "main", "places": [1, 2, 3]}, True)
+    assert asked == ["place 1", "place 2", "place 3", "verify 1", "verify 2"]
+    assert [one["fault"] for one in told] == ["damaged", "damaged", ""]
 
 
 NAMES = {"0/3000148": "0000000000000003", "1A/FF000000": "0000001A000000FF", "1/FFFFFF": "0000000100000000"}
