@@ -28,6 +28,8 @@ SHARED = (
     "logbook_host",
     "logbook_path",
     "logbook_keys",
+    "backup_recovery_point_seconds",
+    "backup_recovery_time_seconds",
 )
 """Settings of the whole inventory: they must be the same for every host."""
 
@@ -64,6 +66,8 @@ class Policy(Model):
     logbook_host: str = ""
     logbook_path: str = ""
     logbook_keys: str = ""
+    recovery_point_seconds: Annotated[int, Field(gt=0)] | None = None
+    recovery_time_seconds: Annotated[int, Field(gt=0)] | None = None
 
     @field_validator("waves", mode="before")
     @classmethod
@@ -162,7 +166,7 @@ def parse(path: Path, listing: Mapping[str, Any]) -> Inventory:
 
 
 def _policy(shared: Mapping[str, Any], groups: Mapping[str, Any]) -> Policy:
-    names = {name: name.removeprefix("patch_") for name in SHARED if name != "operators"}
+    names = {name: name.removeprefix("patch_").removeprefix("backup_") for name in SHARED if name != "operators"}
     policy = Policy(**{names[name]: value for name, value in shared.items() if name in names and value is not None})
     for group in policy.last_groups:
         if group not in groups:

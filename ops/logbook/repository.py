@@ -268,6 +268,10 @@ class Logbook:
             offset = start + int(header.split()[2]) + 1
             yield out[start : offset - 1]
 
+    def blobs(self) -> dict[str, str]:
+        """Return path → id of the blob of every file of the newest commit."""
+        return self._blobs(self.head()) if self.head() else {}
+
     def receipts_seen(self) -> str:
         """Return the receipts as an audit of this clone last saw them: a second copy, away from the server."""
         kept = self.path / ".git" / "receipts"

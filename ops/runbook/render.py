@@ -1,0 +1,139 @@
+"""Pages from templates: escaped always, undefined names refused, what cannot be seen shown as its code."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from ops.logbook import words as logbook_words
+from ops.runbook.catalogue import CATEGORIES, RULES, SELECTION
+from ops.runbook.language import LANGUAGES, N_, Words, visible
+from ops.runbook.summary import page_of
+
+TEMPLATES = Path(__file__).parent / "templates"
+NAVIGATION = (
+    ("index.html", N_("Overview")),
+    ("changes/index.html", N_("Changes")),
+    ("runbooks/index.html", N_("Runbooks")),
+    ("hosts/index.html", N_("Hosts")),
+    ("backups.html", N_("Backups and drills")),
+    ("vulnerabilities/index.html", N_("Vulnerabilities")),
+    ("requirements.html", N_("Requirements")),
+    ("duties.html", N_("Duties and access")),
+    ("verify.html", N_("Verify without us")),
+)
+GOOD = ("verified", "met", "pass", "current", "installed", "removed", "passed", "present", "ok")
+BAD = ("failed", "interrupted", "aborted", "not-met", "fail", "end-of-life", "needs-repair", "unreachable", "missing")
+STATES = {
+    **logbook_words.OPEN,
+    **logbook_words.HOST,
+    **logbook_words.OUTCOME,
+    "met": N_("met"),
+    "partly": N_("partly"),
+    "not-met": N_("not met"),
+    "pass": N_("pass"),
+    "partial": N_("partial"),
+    "fail": N_("fail"),
+    "current": N_("current, proven"),
+    "pending": N_("updates pending"),
+    "unknown": N_("could not be judged"),
+    "needs-repair": N_("needs repair"),
+    "end-of-life": N_("no longer supported"),
+    "busy": N_("was busy"),
+    "never": N_("no plan has looked at it"),
+    "present": N_("present"),
+    "absent": N_("has left"),
+}
+"""The words of every state that a badge shows, but those of packages."""
+
+KINDS = {
+    "patch": N_("patch"),
+    "revert": N_("revert"),
+    "playbook": N_("playbook"),
+    "unlock": N_("unlock"),
+    "backup": N_("backup"),
+    "restore": N_("restore"),
+    "drill": N_("drill"),
+}
+LINKS = {"resumes": N_("resumes"), "reverts": N_("takes back"), "corrects": N_("corrects")}
+LATER = {"resumes": N_("resumed by"), "reverts": N_("taken back by"), "corrects": N_("corrected by")}
+OFFICES = {
+    "administration": N_("administration"),
+    "member-administration": N_("member administration"),
+    "clearing": N_("clearing"),
+    "timer": N_("timer of a host"),
+}
+
+
+@dataclass(frozen=True)
+class Page:
+    """One page: its path below the root of the site, its template, and what that shows."""
+
+    path: str
+    template: str
+    data: dict[str, Any]
+
+
+class Renderer:
+    """Makes pages in the languages of one site."""
+
+    def __init__(self, languages: tuple[str, ...] = LANGUAGES) -> None:
+        self.words = Words(languages)
+        self._environment = Environment(
+            loader=FileSystemLoader(TEMPLATES),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            finalize=visible,
+        )
+        self._environment.globals |= self._globals()
+
+    def _globals(self) -> dict[str, Any]:
+        words = self.words
+        texts = {"_": words.text, "plain": words.plain, "n": words.number, "percent": words.percent}
+        times = {"moment": words.moment, "day": words.day, "month": words.month, "span": words.span}
+        tables = {"navigation": NAVIGATION, "states": STATES, "kinds": KINDS, "links": LINKS, "later_links": LATER}
+        return {
+            **texts,
+            **times,
+            **tables,
+            "package_states": logbook_words.PACKAGE,
+            "offices": OFFICES,
+            "phases": logbook_words.SECONDS,
+            "languages": words.languages,
+            "tone": tone,
+            "page_of": page_of,
+            "categories": CATEGORIES,
+            "N_": N_,
+            "multiline": multiline,
+            "option": self._option,
+            "rule_values": self._rule_values,
+        }
+
+    def _option(self, msgid: str) -> Markup:
+        """Return *msgid* in each language as attributes: an option holds no markup, so the script sets its text."""
+        texts = ((lang, self.words.plain(lang, msgid)) for lang in self.words.languages)
+        return Markup("").join(Markup(' data-{}="{}"').format(lang, text) for lang, text in texts)
+
+    def _rule_values(self, values: dict[str, Any]) -> dict[str, Any]:
+        """Return *values* of a rule, those that are words of the policy in the reader's words."""
+        known = {**CATEGORIES, **RULES, **SELECTION}
+        return {name: self.words.text(known[value]) if value in known else value for name, value in values.items()}
+
+    def page(self, page: Page) -> str:
+        """Return the HTML of *page*."""
+        root = "../" * page.path.count("/")
+        return self._environment.get_template(page.template).render(root=root, path=page.path, **page.data)
+
+
+def multiline(text: str) -> Markup:
+    """Return *text* line by line, escaped, with what cannot be seen in a line shown as its code."""
+    return Markup("\n").join(visible(line) for line in text.splitlines()) + Markup("\n")
+
+
+def tone(state: str) -> str:
+    """Return how a badge of *state* looks; its words say it, too."""
+    return "good" if state in GOOD else "bad" if state in BAD else "warn"
