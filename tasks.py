@@ -10,6 +10,7 @@ from ops.tasks.docs import docs
 from ops.tasks.molecule import molecule
 from ops.tasks.rebuild import rebuild
 from ops.tasks.restore import restore
+from ops.tasks.runbook import runbook
 from ops.tasks.status import status
 from ops.tasks.test import test
 from ops.tasks.upgrade import upgrade
@@ -32,6 +33,7 @@ namespace = Collection(
     rebuild,
     restore,
     role,
+    runbook,
     status,
     test,
     upgrade,

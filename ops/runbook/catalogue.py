@@ -116,9 +116,7 @@ def _patching(on: Grounds) -> tuple[Requirement, ...]:
         ),
         _one(
             "OPS.1.1.3.A15",
-            N_(
-                "Patches are judged and installed soon; what is left out has a reason; unsupported products are found"
-            ),
+            N_("Patches are judged and installed soon; what is left out has a reason; unsupported products are found"),
             (_selection(on),),
             (evidence.current(on), evidence.decided(on), evidence.patched_in_time(on)),
         ),

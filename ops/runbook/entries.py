@@ -45,6 +45,21 @@ def read_entries(logbook: Logbook, old: str) -> list[Entry]:
     return parse_log(logbook.git.run(*words, limit_seconds=_HISTORY_SECONDS).out)
 
 
+def added_since(logbook: Logbook, old: str) -> dict[str, str] | None:
+    """Return path → blob of the files that were added after the commit *old*; None if the history is another one now.
+
+    None, too, where anything but adding was done: then what was read before counts for nothing.
+    """
+    head = logbook.head()
+    if not old or logbook.git.attempt("merge-base", "--is-ancestor", old, head).code:
+        return None
+    fields = (
+        logbook.git.run("diff-tree", "-r", "-z", "--no-renames", old, head).out.decode(errors="replace").split("\0")
+    )
+    rows = [(meta.split(), path) for meta, path in zip(fields[::2], fields[1::2], strict=False)]
+    return None if any(meta[4] != "A" for meta, _path in rows) else {path: meta[3] for meta, path in rows}
+
+
 def parse_log(text: bytes) -> list[Entry]:
     """Return the entries in *text*, what ``git log --format=raw --name-only -z`` prints."""
     parts = _COMMIT.split(text)

@@ -6,10 +6,11 @@ only one form.
 
 from collections.abc import Callable
 from datetime import UTC, date, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-from babel.dates import format_date, format_datetime, format_skeleton
+from babel.dates import format_date, format_skeleton, get_month_names
 from babel.numbers import format_decimal, format_percent
 from markupsafe import Markup, escape
 
@@ -19,6 +20,8 @@ LANGUAGES = ("de", "en")
 FOLDER = Path(__file__).parent / "locale"
 _LOCALES = {"de": "de_DE", "en": "en_GB"}
 _DAY, _HOUR, _MINUTE = 86400, 3600, 60
+_MOST_KEPT = 20_000
+"""Texts that are kept: enough for one page after the other, and memory does not grow with the logbook."""
 
 
 def N_(msgid: str) -> str:  # noqa: N802  (the name by which Babel's extraction knows a text that is translated later)
@@ -34,11 +37,10 @@ class Words:
         self._translators = {lang: translator(lang, FOLDER) for lang in languages}
         self._kept: dict[tuple[Any, ...], Markup] = {}
 
-    def text(self, msgid: str, **values: object) -> Markup:
+    def text(self, msgid: str, **values: Any) -> Markup:
         """Return the text *msgid* with *values* in their places ({name}), as markup; what others wrote is escaped."""
-        if values:
-            return self._each(lambda lang: self.plain(lang, msgid, **values))
-        return self._once(("text", msgid), lambda lang: self.plain(lang, msgid))
+        key = ("text", msgid, *values.items()) if values else ("text", msgid)
+        return self._once(key, lambda lang: self.plain(lang, msgid, **values))
 
     def plain(self, lang: str, msgid: str, **values: object) -> Markup:
         """Return the text *msgid* in one language."""
@@ -57,11 +59,7 @@ class Words:
         """Return *time* to the minute, in UTC, with its machine-readable form; nothing for None."""
         if time is None:
             return Markup("")
-        key = ("moment", time)
-        if key not in self._kept:
-            shown = self._each(lambda lang: moment_text(lang, time))
-            self._kept[key] = Markup('<time datetime="{}">{}</time>').format(f"{time:%Y-%m-%dT%H:%M:%SZ}", shown)
-        return self._kept[key]
+        return self._once(("moment", time), lambda lang: moment_text(lang, time), time)
 
     def day(self, day: date | None) -> Markup:
         """Return *day*; nothing for None."""
@@ -87,22 +85,35 @@ class Words:
         minutes, rest = divmod(rest, _MINUTE)
         return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
-    def _once(self, key: tuple[Any, ...], make: Callable[[str], str]) -> Markup:
-        if key not in self._kept:
-            self._kept[key] = self._each(make)
-        return self._kept[key]
+    def _once(self, key: tuple[Any, ...], make: Callable[[str], str], at: datetime | None = None) -> Markup:
+        """Return what *make* gives for each language, made once for each *key*; *at* is the time that it says."""
+        found = self._kept.get(key)
+        if found is None:
+            if len(self._kept) > _MOST_KEPT:
+                self._kept.clear()
+            found = self._kept[key] = self._each(make, at)
+        return found
 
-    def _each(self, make: Callable[[str], str]) -> Markup:
-        texts = {lang: escape(make(lang)) for lang in self.languages}
-        if len(set(texts.values())) == 1:
-            return next(iter(texts.values()))
-        return Markup("").join(Markup('<span lang="{}">{}</span>').format(lang, text) for lang, text in texts.items())
+    def _each(self, make: Callable[[str], str], at: datetime | None) -> Markup:
+        texts = [(lang, str(escape(make(lang)))) for lang in self.languages]
+        same = all(text == texts[0][1] for _lang, text in texts)
+        shown = texts[0][1] if same else "".join(f'<span lang="{lang}">{text}</span>' for lang, text in texts)
+        if at:
+            shown = f'<time datetime="{at:%Y-%m-%dT%H:%M:%SZ}">{shown}</time>'
+        return Markup(shown)  # noqa: S704  (escaped above)
 
 
 def moment_text(lang: str, time: datetime) -> str:
     """Return *time* in UTC as a reader of *lang* writes it."""
-    form = "dd.MM.yyyy, HH:mm" if lang == "de" else "d MMM yyyy, HH:mm"
-    return f"{format_datetime(time.astimezone(UTC), form, locale=_LOCALES[lang])} UTC"
+    there = time.astimezone(UTC)
+    if lang == "de":
+        return f"{there:%d.%m.%Y, %H:%M} UTC"
+    return f"{there.day} {_month_names(lang)[there.month]} {there:%Y, %H:%M} UTC"
+
+
+@cache
+def _month_names(lang: str) -> dict[int, str]:
+    return dict(get_month_names("abbreviated", locale=_LOCALES[lang]))
 
 
 def _number(lang: str, value: float) -> str:

@@ -10,9 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from ops.docs.playbooks import header, module_descriptions, module_of
+from ops.docs.playbooks import header, load_yaml, module_descriptions, module_of
 from ops.runbook.summary import Summary
 
 Task = Mapping[str, Any]
@@ -75,7 +73,7 @@ class Sources:
         place = self._root / path
         if place not in self._read:
             text = place.read_text(encoding="utf-8") if place.is_file() else ""
-            self._read[place] = yaml.safe_load(text) or []
+            self._read[place] = load_yaml(text) or []
         return self._read[place]
 
 
@@ -94,7 +92,7 @@ def read_modules(root: Path) -> dict[str, str]:
 
 def procedure(name: str, text: str, sources: Sources) -> Procedure:
     """Return the playbook *name* with the content *text* as a procedure."""
-    return Procedure(name, header(text), tuple(_play(play, sources) for play in yaml.safe_load(text)))
+    return Procedure(name, header(text), tuple(_play(play, sources) for play in load_yaml(text)))
 
 
 def _play(play: Mapping[str, Any], sources: Sources) -> Play:

@@ -1,16 +1,17 @@
 """Pages from templates: escaped always, undefined names refused, what cannot be seen shown as its code."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
+from jinja2 import Environment, FileSystemBytecodeCache, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
 
 from ops.logbook import words as logbook_words
 from ops.runbook.catalogue import CATEGORIES, RULES, SELECTION
 from ops.runbook.language import LANGUAGES, N_, Words, visible
-from ops.runbook.summary import page_of
+from ops.runbook.summary import Summary, page_of
 
 TEMPLATES = Path(__file__).parent / "templates"
 NAVIGATION = (
@@ -24,6 +25,9 @@ NAVIGATION = (
     ("duties.html", N_("Duties and access")),
     ("verify.html", N_("Verify without us")),
 )
+_ROOT = "\0"
+"""Stands for the way to the root in what is kept: no text on a page holds it (see `visible`)."""
+
 GOOD = ("verified", "met", "pass", "current", "installed", "removed", "passed", "present", "ok")
 BAD = ("failed", "interrupted", "aborted", "not-met", "fail", "end-of-life", "needs-repair", "unreachable", "missing")
 STATES = {
@@ -88,8 +92,11 @@ class Renderer:
             trim_blocks=True,
             lstrip_blocks=True,
             finalize=visible,
+            bytecode_cache=FileSystemBytecodeCache(),  # in a folder for temporary files that is this user's alone
         )
         self._environment.globals |= self._globals()
+        self._rows: dict[str, str] = {}
+        self._macros: Any = self._environment.get_template("macros.html").module
 
     def _globals(self) -> dict[str, Any]:
         words = self.words
@@ -110,8 +117,24 @@ class Renderer:
             "N_": N_,
             "multiline": multiline,
             "option": self._option,
+            "change_row": self._row,
+            "badge": self._badge,
+            "link": link,
+            "host_link": host_link,
             "rule_values": self._rule_values,
         }
+
+    def _badge(self, state: str, words: Mapping[str, str] = STATES) -> Markup:
+        """Return *state* in a frame that says how good it is, in its *words*."""
+        said = self.words.text(words[state]) if state in words else escape(visible(state))
+        return Markup(f'<b class="badge {tone(state)}">{said}</b>')  # noqa: S704  (tone is ours, the words are escaped)
+
+    def _row(self, root: str, one: Summary) -> Markup:
+        """Return the row of a change in a table of changes; it stands on many pages, and is made once."""
+        key = repr(one)
+        if key not in self._rows:
+            self._rows[key] = str(self._macros.row(_ROOT, one))
+        return Markup(self._rows[key].replace(_ROOT, root))  # noqa: S704  (a macro escapes what it shows)
 
     def _option(self, msgid: str) -> Markup:
         """Return *msgid* in each language as attributes: an option holds no markup, so the script sets its text."""
@@ -127,6 +150,18 @@ class Renderer:
         """Return the HTML of *page*."""
         root = "../" * page.path.count("/")
         return self._environment.get_template(page.template).render(root=root, path=page.path, **page.data)
+
+
+def link(root: str, change: str) -> Markup:
+    """Return a link to the page of *change*, from a page whose way to the root is *root*."""
+    shown = escape(change)
+    return Markup(f'<a href="{root}{page_of(shown)}">{shown}</a>')  # noqa: S704  (escaped above)
+
+
+def host_link(root: str, host: str) -> Markup:
+    """Return a link to the page of *host*."""
+    shown = escape(visible(host))
+    return Markup(f'<a href="{root}hosts/{shown}.html">{shown}</a>')  # noqa: S704  (escaped above)
 
 
 def multiline(text: str) -> Markup:

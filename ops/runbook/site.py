@@ -8,8 +8,9 @@ the few about everything are made each time and written where what they show has
 import csv
 import hashlib
 import io
+import json
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -23,13 +24,14 @@ from ops.logbook.operators import Operators
 from ops.logbook.repository import Logbook
 from ops.logbook.verify import Audit
 from ops.runbook import reading
-from ops.runbook.entries import read_entries
+from ops.runbook.entries import added_since, read_entries
 from ops.runbook.language import LANGUAGES
 from ops.runbook.procedures import read_modules, read_procedures
-from ops.runbook.reading import Reader, Work, write
+from ops.runbook.reading import Blobs, Reader, Work, write
 from ops.runbook.render import Page, Renderer
 from ops.runbook.store import NAME, Store
 from ops.runbook.summary import Rows, Summary
+from ops.runbook.tracker import read_tracker
 from ops.runbook.views import backups, hosts, log, organisation, overview, runbooks, vulnerabilities
 from ops.runbook.world import World, groups_of, promise_of
 
@@ -44,7 +46,8 @@ class Job:
     """What a site is to be made from, and where.
 
     ``root`` is the checkout with playbooks and roles; ``since`` a day (``2026-11-01``) before which changes are left out, empty for
-    none; ``audit`` what an audit found just now, None if none was made; ``tracker`` the data of Debian's security tracker.
+    none; ``audit`` what an audit found just now, None if none was made; ``tracker`` the file with the data of Debian's security
+    tracker, None if that is not at hand.
     """
 
     folder: Path
@@ -55,19 +58,17 @@ class Job:
     languages: tuple[str, ...] = LANGUAGES
     since: str = ""
     audit: Audit | None = None
-    tracker: Mapping[str, Any] | None = None
+    tracker: Path | None = None
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
 
 
 @dataclass(frozen=True)
 class Built:
-    """What a build did: changes in the site, of which read now; pages written; the largest page and its size in bytes."""
+    """What a build did: changes in the site, of which read now; pages written."""
 
     changes: int
     read: int
     written: int
-    largest: str
-    largest_bytes: int
 
 
 @dataclass
@@ -123,89 +124,84 @@ class Build:
 
     def run(self) -> Built:
         """Make what is to be made, and say what was done."""
-        blobs = reading.changes_in(self.job.logbook.blobs(), self.job.since)
-        listed = {
-            change: " ".join(f"{name}:{blob}" for name, blob in sorted(names.items()))
-            for change, names in blobs.items()
-        }
-        self._begin(listed)
+        added = self._begin()
         known = self.store.known()
-        fresh = {change: blobs[change] for change in sorted(blobs) if known.get(change) != listed[change]}
-        touched = self._read(fresh, listed)
-        self._write_pages(touched)
+        new = reading.changes_in(added, self.job.since)
+        fresh = {change: {**_blobs(known.get(change, "")), **new[change]} for change in sorted(new)}
+        touched = self._read(fresh)
+        summaries = self.store.summaries()
+        self._speak_of_later(fresh, known, summaries)
+        self._write_pages(self._world(summaries), touched)
         self._assets()
         self.store.note("head", self.job.logbook.head())
-        largest = max(self.job.folder.rglob("*.html"), key=lambda path: path.stat().st_size)
-        name, size = largest.relative_to(self.job.folder).as_posix(), largest.stat().st_size
-        return Built(len(blobs), len(fresh), self.written, name, size)
+        return Built(len(summaries), len(fresh), self.written)
 
-    def _begin(self, listed: Mapping[str, str]) -> None:
-        """Begin from nothing where the site was made by other programs or for other readers, or from another history."""
+    def _begin(self) -> dict[str, str]:
+        """Return the files (path → blob) that are not in the site yet.
+
+        These are all where the site was made by other programs, for other readers or from another history: then it is made anew.
+        """
         version = version_of(self.job)
-        rewritten = any(
-            not set(files.split()) <= set(listed.get(change, "").split())
-            for change, files in self.store.known().items()
-        )
-        if self.store.noted("version") != version or rewritten or not self._continues():
-            for path in self.job.folder.glob("*.html"):
-                path.unlink()
-            for name in MADE:
-                with suppress(FileNotFoundError):
-                    shutil.rmtree(self.job.folder / name)
-            self.store.clear()
+        continues = self.store.noted("version") == version
+        added = added_since(self.job.logbook, self.store.noted("head")) if continues else None
+        if added is None:
+            self._remove()
         self.store.note("version", version)
         self.store.note("inventory", str(self.job.inventory.path.resolve()))
-        self.store.note("options", " ".join([",".join(self.job.languages), self.job.since]))
+        tracker = str(self.job.tracker.resolve()) if self.job.tracker else ""
+        options = {"languages": self.job.languages, "since": self.job.since, "tracker": tracker}
+        self.store.note("options", json.dumps(options))
+        return self.job.logbook.blobs() if added is None else added
 
-    def _continues(self) -> bool:
-        """Return whether the history that the site was made from goes on in the one that is there now."""
-        old, git = self.store.noted("head"), self.job.logbook.git
-        return not old or git.attempt("merge-base", "--is-ancestor", old, self.job.logbook.head()).code == 0
+    def _remove(self) -> None:
+        """Remove every page, and forget what was read."""
+        for path in self.job.folder.glob("*.html"):
+            path.unlink()
+        for name in MADE:
+            with suppress(FileNotFoundError):
+                shutil.rmtree(self.job.folder / name)
+        self.store.clear()
 
-    def _read(self, fresh: Mapping[str, Mapping[str, str]], listed: Mapping[str, str]) -> Touched:
-        """Read the *fresh* changes, and write their pages and those of changes that they speak of."""
+    def _read(self, fresh: Mapping[str, Blobs]) -> Touched:
+        """Read the *fresh* changes and write their pages."""
         self.store.add_entries(read_entries(self.job.logbook, self.store.noted("head")))
-        reader = Reader(self.job.logbook, self.job.operators, self.job.languages, self.job.folder)
-        touched, targets = Touched(), set()
-        for done in reading.work_all(reader, Work(fresh, self.store.entries(fresh), {})):
+        touched = Touched()
+        for done in reading.work_all(self._reader(), Work(fresh, self.store.entries(fresh), {})):
             for summary, rows in done:
-                self.store.put(summary, listed[summary.id], rows)
+                self.store.put(summary, _listed(fresh[summary.id]), rows)
                 touched.add(summary, rows)
-                targets |= {*summary.links.values()}
         self.written += len(fresh)
-        self._read_targets(reader, targets | self._spoken_of(fresh), listed)
         return touched
 
-    def _spoken_of(self, fresh: Iterable[str]) -> set[str]:
-        later = self._later()
-        return {change for change in fresh if change in later}
-
-    def _read_targets(self, reader: Reader, targets: set[str], listed: Mapping[str, str]) -> None:
-        """Write the pages of *targets* again, with links to what speaks of them."""
-        wanted = sorted(targets & listed.keys())
-        blobs = {change: dict(pair.split(":") for pair in listed[change].split()) for change in wanted}
-        if blobs:
-            reading.work(reader, Work(blobs, self.store.entries(wanted), self._later()))
-            self.written += len(wanted)
-
-    def _later(self) -> dict[str, list[tuple[str, str]]]:
-        found: dict[str, list[tuple[str, str]]] = {}
-        for one in self.store.summaries():
+    def _speak_of_later(
+        self, fresh: Mapping[str, Blobs], known: Mapping[str, str], summaries: Sequence[Summary]
+    ) -> None:
+        """Write the pages again that say what later changes did to theirs, where either of both is new."""
+        later: dict[str, list[tuple[str, str]]] = {}
+        for one in summaries:
             for relation, other in sorted(one.links.items()):
-                found.setdefault(other, []).append((relation, one.id))
-        return found
+                later.setdefault(other, []).append((relation, one.id))
+        blobs = {
+            change: fresh.get(change) or _blobs(known.get(change, ""))
+            for change, speakers in sorted(later.items())
+            if change in fresh or any(one in fresh for _relation, one in speakers)
+        }
+        wanted = {change: names for change, names in blobs.items() if names}
+        if wanted:
+            reading.work(self._reader(), Work(wanted, self.store.entries(wanted), later))
 
-    def _write_pages(self, touched: Touched) -> None:
-        world = self._world()
-        changed = self.store.noted("inventory digest") != world.inventory.digest or bool(self.job.tracker)
-        self.store.note("inventory digest", world.inventory.digest)
+    def _reader(self) -> Reader:
+        return Reader(self.job.logbook, self.job.operators, self.job.languages, self.job.folder)
+
+    def _write_pages(self, world: World, touched: Touched) -> None:
         self._whole(world)
-        for month, part in log.by_month(world.summaries).items():
-            if month in touched.months:
-                self._month(world, month, part)
+        self._months(world, touched.months)
         roles = self._roles()
+        made_from = hashlib.sha256(repr((world.inventory.digest, roles, world.tracker)).encode()).hexdigest()
+        every = self.store.noted("hosts") != made_from
+        self.store.note("hosts", made_from)
         for host in world.by_host:
-            if changed or host in touched.hosts:
+            if every or host in touched.hosts:
                 self._pages(hosts.host_pages(world, host, roles))
         self._advisories(world, touched.advisories)
         self._forget(self.store.pages() - self.kept)
@@ -217,16 +213,24 @@ class Build:
         more = (organisation.requirements_page(world), organisation.duties_page(world), organisation.verify_page(world))
         self._pages([*single, *more, *runbooks.pages(world)], whole=True)
 
-    def _month(self, world: World, month: str, part: list[Summary]) -> None:
-        months = list(log.by_month(world.summaries))
-        place = months.index(month)
-        before = months[place + 1] if place + 1 < len(months) else ""
-        self._pages(log.month_pages(month, part, (before, months[place - 1] if place else "")))
-        folder = self.job.folder / "changes" / month[:4]
-        write(folder / month[5:7] / "changes.csv", log.as_csv(part))
-        write(folder / month[5:7] / "changes.json", log.as_json(part))
-        year = [one for one in world.summaries if one.id.startswith(month[:4])]
-        write(self.job.folder / "changes" / f"index-{month[:4]}.js", log.search_index(month[:4], year))
+    def _months(self, world: World, touched: set[str]) -> None:
+        """Write the pages of the months *touched*, and of those beside them, which link to them."""
+        months = log.by_month(world.summaries)
+        order = list(months)
+        for place, month in enumerate(order):
+            after, before = order[place - 1] if place else "", next(iter(order[place + 1 : place + 2]), "")
+            if not touched.isdisjoint({month, before, after}):
+                self._pages(log.month_pages(month, months[month], (before, after)))
+            if month in touched:
+                self._month_data(month, months[month])
+        for year in {month[:4] for month in touched}:
+            changes = [one for one in world.summaries if one.id.startswith(year)]
+            write(self.job.folder / "changes" / f"index-{year}.js", log.search_index(year, changes))
+
+    def _month_data(self, month: str, changes: Sequence[Summary]) -> None:
+        folder = self.job.folder / "changes" / month[:4] / month[5:7]
+        write(folder / "changes.csv", log.as_csv(changes))
+        write(folder / "changes.json", log.as_json(changes))
 
     def _advisories(self, world: World, touched: set[str]) -> None:
         months = self.store.advisory_months()
@@ -238,11 +242,11 @@ class Build:
                 csv.writer(out).writerows(vulnerabilities.as_csv_rows(self.store.exposures(names)))
                 write(self.job.folder / "vulnerabilities" / f"{month}.csv", out.getvalue())
 
-    def _world(self) -> World:
+    def _world(self, summaries: Sequence[Summary]) -> World:
         job = self.job
         return World(
             store=self.store,
-            summaries=self.store.summaries(),
+            summaries=summaries,
             inventory=job.inventory,
             operators=job.operators,
             procedures=read_procedures(job.root),
@@ -250,7 +254,7 @@ class Build:
             promise=promise_of(job.inventory, job.root),
             now=job.now,
             audit=job.audit,
-            tracker=job.tracker,
+            tracker=read_tracker(job.tracker) if job.tracker else None,
             since=job.since,
             groups=groups_of(job.inventory),
         )
@@ -288,6 +292,16 @@ class Build:
                 write(path, text)
 
 
+def _listed(names: Blobs) -> str:
+    """Return the files of a change as the store keeps them: name and blob of each."""
+    return " ".join(f"{name}:{blob}" for name, blob in sorted(names.items()))
+
+
+def _blobs(listed: str) -> dict[str, str]:
+    """Return what `_listed` made *listed* of."""
+    return {name: blob for name, _, blob in (pair.partition(":") for pair in listed.split())}
+
+
 def version_of(job: Job) -> str:
     """Return a digest of all that every page is made from: our own files, the languages, who has which key."""
     seen = hashlib.sha256()
@@ -304,10 +318,13 @@ def program_files() -> Iterator[Path]:
     yield from (HERE.parent / "logbook" / name for name in ("model.py", "words.py", "files.py"))
 
 
-def options_of(folder: Path) -> tuple[str, tuple[str, ...], str] | None:
-    """Return for which inventory, in which languages and since when the site in *folder* was made; None if there is none."""
+def again(folder: Path, inventory: Inventory) -> dict[str, Any] | None:
+    """Return with which options of `Job` the site in *folder* was made, None if there is none, or of another inventory."""
     if not (folder / NAME).exists():
         return None
     with Store.open(folder) as store:
-        languages, _, since = store.noted("options").partition(" ")
-        return store.noted("inventory"), tuple(languages.split(",")), since
+        if store.noted("inventory") != str(inventory.path.resolve()):
+            return None
+        options = json.loads(store.noted("options"))
+    tracker = Path(options["tracker"]) if options["tracker"] else None
+    return {"languages": tuple(options["languages"]), "since": options["since"], "tracker": tracker}

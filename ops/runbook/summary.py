@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from pydantic import Field
+from pydantic import AwareDatetime, Field
 
 from ops.logbook.files import ChangeFiles
 from ops.logbook.model import Event, HostResult, Model, Moment, Observations, PackageResult, Plan, Record
@@ -64,10 +64,10 @@ class Summary(Model):
     basis: str = ""
     approver: str = ""
     approved_digest: bool = False
-    owed_until: Moment | None = None
-    asked: Moment | None = None
-    begun: Moment | None = None
-    ended: Moment | None = None
+    owed_until: AwareDatetime | None = None
+    asked: AwareDatetime | None = None
+    begun: AwareDatetime | None = None
+    ended: AwareDatetime | None = None
     by_timer: bool = False
     planned: bool = False
     waves: tuple[int, ...] = ()
@@ -82,6 +82,10 @@ class Summary(Model):
     failed: dict[str, str] = Field(default_factory=dict)
     evidence: Evidence = Evidence()
     drill: Drill | None = None
+
+    def __repr__(self) -> str:
+        # It stands for the whole in the keys of pages: records are only added to, so this tells whether anything is new.
+        return f"<{self.id} {self.state} {self.outcome} {self.verdict}>"
 
     @property
     def month(self) -> str:
@@ -102,6 +106,10 @@ class Summary(Model):
 def page_of(change: str) -> str:
     """Return where the page of the change with the id *change* is, from the root of the site."""
     return f"changes/{change[:4]}/{change[5:7]}/{change}.html"
+
+
+Sighting = tuple[int, int | None, int | None, str]
+"""Of an advisory on a host by one change: seen, installed, opened again (seconds since 1970 or None), the change."""
 
 
 @dataclass(frozen=True)
@@ -262,34 +270,30 @@ def rows(files: ChangeFiles) -> Rows:
     """Return what is kept of the change *files* by host and advisory."""
     when = {event.host: event.time for event in files.events if event.action == GATE and event.status in DONE}
     found = Rows()
-    if files.plan and files.plan.request.kind != "revert":
-        found.exposures.extend(_seen(files.plan))
+    exposures = dict(_seen(files.plan)) if files.plan and files.plan.request.kind != "revert" else {}
     found.looks.extend(_looks(files.plan) if files.plan else ())
     if files.record:
         for host, result in files.record.hosts.items():
             at = _epoch(when.get(host, files.record.ended))
-            found.exposures.extend(_closed(files.record, host, result, at))
+            exposures |= _closed(files.record, host, result, at)
             found.packages.extend(_versions(files.id, host, result, at))
+    found.exposures.extend((*key, *value) for key, value in exposures.items())
     found.steps.extend(_steps(files.events))
     return found
 
 
-def _seen(plan: Plan) -> Iterator[tuple[str, str, int, None, None, str]]:
+def _seen(plan: Plan) -> Iterator[tuple[tuple[str, str], Sighting]]:
     at = _epoch(plan.request.time)
     for host, look in plan.observations.items():
-        for name in sorted({name for names in look.advisories.values() for name in names}):
-            yield name, host, at, None, None, plan.request.id
+        for name in {name for names in look.advisories.values() for name in names}:
+            yield (name, host), (at, None, None, plan.request.id)
 
 
-def _closed(
-    record: Record, host: str, result: HostResult, at: int
-) -> Iterator[tuple[str, str, int, int | None, int | None, str]]:
-    began = _epoch(record.started)
-    for name in sorted({name for package in result.packages if _counts(package) for name in package.advisories}):
-        if record.kind == "revert":
-            yield name, host, began, None, at, record.id
-        else:
-            yield name, host, began, at, None, record.id
+def _closed(record: Record, host: str, result: HostResult, at: int) -> dict[tuple[str, str], Sighting]:
+    """Return the advisories that *record* closed on *host*, or opened again; it was asked for when they were seen."""
+    names = {name for package in result.packages if _counts(package) for name in package.advisories}
+    times = (None, at) if record.kind == "revert" else (at, None)
+    return {(name, host): (_epoch(record.started), *times, record.id) for name in names}
 
 
 def _counts(package: PackageResult) -> bool:

@@ -12,10 +12,23 @@ import yaml
 from ops.inventory import Inventory
 from ops.logbook.operators import Operators
 from ops.logbook.verify import Audit
-from ops.runbook.evidence import Grounds, Promise
+from ops.runbook.catalogue import requirements
+from ops.runbook.evidence import PATCH_SECONDS, Grounds, Promise
 from ops.runbook.procedures import Procedure
-from ops.runbook.store import Exposure, Store
+from ops.runbook.requirements import Requirement
+from ops.runbook.store import Delays, Exposure, Store
 from ops.runbook.summary import Summary
+
+HOUR, DAY = 3600, 86400
+CLASSES = (
+    (HOUR, "≤ 1 h"),
+    (4 * HOUR, "≤ 4 h"),
+    (DAY, "≤ 24 h"),
+    (3 * DAY, "≤ 3 d"),
+    (PATCH_SECONDS, "≤ 7 d"),
+    (30 * DAY, "≤ 30 d"),
+)
+"""Limits that delays are counted by, and their names."""
 
 ROLE_DEFAULTS = Path("roles/backup/defaults/main.yml")
 
@@ -47,6 +60,11 @@ class World:
         return found
 
     @cached_property
+    def delays(self) -> Delays:
+        """How long it took from first seen to installed, by `CLASSES`."""
+        return self.store.delays([limit for limit, _name in CLASSES])
+
+    @cached_property
     def exposures(self) -> list[Exposure]:
         """Every advisory that is open on a host."""
         return self.store.open_exposures()
@@ -60,12 +78,18 @@ class World:
             operators=self.operators,
             looks=self.store.newest_looks(),
             exposures=self.exposures,
-            latencies=self.store.latencies(),
+            in_time=self.delays.within[[limit for limit, _name in CLASSES].index(PATCH_SECONDS)],
+            installed=self.delays.total,
             signers=self.store.signers(),
             promise=self.promise,
             now=self.now,
             audit=self.audit,
         )
+
+    @cached_property
+    def requirements(self) -> tuple[Requirement, ...]:
+        """Every requirement, judged."""
+        return requirements(self.grounds)
 
     def of_kind(self, *kinds: str) -> list[Summary]:
         """Return the changes of *kinds* that began, the oldest first."""

@@ -52,14 +52,11 @@ def page(world: World) -> Page:
 
 def months(backups: Sequence[Summary], drills: Sequence[Summary]) -> list[Month]:
     """Return what *backups* and *drills* came to in each month, the newest first."""
-    return [
-        _month(
-            month,
-            [one for one in backups if one.month == month],
-            [one for one in drills if one.month == month],
-        )
-        for month in sorted({one.month for one in (*backups, *drills)}, reverse=True)
-    ]
+    found: dict[str, tuple[list[Summary], list[Summary]]] = {}
+    for place, changes in enumerate((backups, drills)):
+        for one in changes:
+            found.setdefault(one.month, ([], []))[place].append(one)
+    return [_month(month, *found[month]) for month in sorted(found, reverse=True)]
 
 
 def _month(month: str, backups: Sequence[Summary], drills: Sequence[Summary]) -> Month:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from ops.logbook.operators import MAY_SIGN, Key, Operator
-from ops.runbook.catalogue import CATEGORIES, RULES, requirements
+from ops.runbook.catalogue import CATEGORIES, RULES
 from ops.runbook.render import Page
 from ops.runbook.requirements import MOST_EXCEPTIONS
 from ops.runbook.views.hosts import moment
@@ -28,7 +28,7 @@ class Signed:
 
 def requirements_page(world: World) -> Page:
     """Return the page of requirements."""
-    found = requirements(world.grounds)
+    found = world.requirements
     data = {
         "found": found,
         "counts": Counter(one.verdict for one in found),

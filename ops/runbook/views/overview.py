@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from ops.runbook import charts
-from ops.runbook.catalogue import requirements
 from ops.runbook.evidence import DRILL_DAYS, PATCH_SECONDS, Grounds
 from ops.runbook.render import Page
 from ops.runbook.summary import Summary
@@ -35,7 +34,7 @@ def page(world: World) -> Page:
     owed = [one for one in world.summaries if one.owed_until and not one.verdict]
     unfinished = [one for one in world.summaries if not one.outcome]
     backup, proven = last_good_backup(world.summaries), last_proven(world.summaries)
-    verdicts = Counter(one.verdict for one in requirements(on))
+    verdicts = Counter(one.verdict for one in world.requirements)
     follow_up = open_follow_up(world.summaries)
     data = {
         "now": world.now,

@@ -7,20 +7,11 @@ from datetime import datetime
 
 from ops.runbook import charts
 from ops.runbook.render import Page
-from ops.runbook.store import Exposure
+from ops.runbook.store import Delays, Exposure
 from ops.runbook.summary import Summary
 from ops.runbook.views.hosts import moment
-from ops.runbook.world import World
+from ops.runbook.world import CLASSES, HOUR, World
 
-HOUR, DAY = 3600, 86400
-CLASSES = (
-    (HOUR, "≤ 1 h"),
-    (4 * HOUR, "≤ 4 h"),
-    (DAY, "≤ 24 h"),
-    (3 * DAY, "≤ 3 d"),
-    (7 * DAY, "≤ 7 d"),
-    (30 * DAY, "≤ 30 d"),
-)
 LONGER = "> 30 d"
 SLOWEST, OPEN = 20, 300
 """How many rows the page has of each; the pages by month have all."""
@@ -59,11 +50,11 @@ def month_path(month: str, number: int = 1) -> str:
 
 def index(world: World, months: Mapping[str, Sequence[str]]) -> Page:
     """Return the page of all; *months* has the advisories by the month in which a plan first saw them."""
-    latencies, flow = world.grounds.latencies, world.store.flow()
-    spread = distribution(latencies)
+    delays, flow = world.delays, world.store.flow()
+    spread = distribution(delays)
     data = {
-        "median": statistics.median(latencies) if latencies else None,
-        "longest": latencies[-1] if latencies else None,
+        "median": delays.median if delays.total else None,
+        "longest": delays.longest,
         "spread": spread,
         "spread_chart": charts.bars("chart-latency", [name for name, _ in spread], [[count for _, count in spread]]),
         "flow": backlog(flow),
@@ -85,14 +76,11 @@ def _excluded(world: World) -> list[tuple[str, str, Summary]]:
     return [(host, reason, plans[-1]) for host, reason in plans[-1].excluded.items()] if plans else []
 
 
-def distribution(latencies: Sequence[int]) -> list[tuple[str, int]]:
-    """Return how many of *latencies* (seconds, the shortest first) fall into each class."""
-    found, rest = [], list(latencies)
-    for limit, name in CLASSES:
-        within = [seconds for seconds in rest if seconds <= limit]
-        found.append((name, len(within)))
-        rest = rest[len(within) :]
-    return [*found, (LONGER, len(rest))]
+def distribution(delays: Delays) -> list[tuple[str, int]]:
+    """Return how many of *delays* fall into each class."""
+    steps = [0, *delays.within]
+    found = [(name, steps[place + 1] - steps[place]) for place, (_limit, name) in enumerate(CLASSES)]
+    return [*found, (LONGER, delays.total - steps[-1])]
 
 
 def backlog(flow: Mapping[str, tuple[int, int]]) -> list[tuple[str, int, int, int]]:
