@@ -4,8 +4,8 @@ Ids are those of the German BSI's IT-Grundschutz (edition 2022 with the changes 
 catalogues' own texts are not repeated. OPS.1.1.3.A16 was dropped in 2023 and is not cited.
 """
 
-from ops.runbook import evidence
-from ops.runbook.evidence import Grounds
+from ops.runbook import evidence, evidence_backups
+from ops.runbook.grounds import Grounds
 from ops.runbook.language import N_
 from ops.runbook.requirements import Check, Requirement, Rule
 
@@ -170,27 +170,27 @@ def _backups(on: Grounds) -> tuple[Requirement, ...]:
             "CON.3.A1, CON.3.A2, CON.3.A4",
             N_("There is a backup concept: what, how often, how long, in which order it comes back"),
             (_promises(on),),
-            (evidence.backups(on),),
+            (evidence_backups.backups(on),),
             elsewhere,
         ),
         _one(
             "CON.3.A5, CON.3.A12, CON.3.A14",
             N_("Backups were made as planned, and are kept elsewhere, out of reach"),
             (),
-            (evidence.backups(on), evidence.backup_days(on), evidence.two_places(on)),
+            (evidence_backups.backups(on), evidence_backups.backup_days(on), evidence_backups.two_places(on)),
             N_("that nobody can overwrite the second place is not on record"),
         ),
         _one(
             "CON.3.A15",
             N_("Restoring is tried regularly: without a fault, and in reasonable time"),
             (_promises(on),),
-            (evidence.drills(on), evidence.drilled_lately(on), evidence.in_time(on)),
+            (evidence_backups.drills(on), evidence_backups.drilled_lately(on), evidence_backups.in_time(on)),
         ),
         _one(
             "CON.3.A6, CON.3.A13",
             N_("The recovery point is kept for each system; backups are encrypted and their keys kept apart"),
             (_promises(on),),
-            (evidence.little_lost(on), evidence.two_places(on)),
+            (evidence_backups.little_lost(on), evidence_backups.two_places(on)),
             N_(
                 "a drill opens the repository with the copy for the safe; that the copy is in the safe is not on record"
             ),
@@ -229,7 +229,7 @@ def _iso(on: Grounds) -> tuple[Requirement, ...]:
             "ISO/IEC 27001:2022 A.8.13",
             N_("Backups are kept and tested as the policy says"),
             (_promises(on),),
-            (evidence.backups(on), evidence.drills(on), evidence.drilled_lately(on)),
+            (evidence_backups.backups(on), evidence_backups.drills(on), evidence_backups.drilled_lately(on)),
         ),
         _one(
             "ISO/IEC 27001:2022 A.8.32",

@@ -1,84 +1,16 @@
-"""The questions that requirements ask of the records, each as a `Check`. Pure."""
+"""The questions that requirements ask of the records of changes, and of people, each as a `Check`. Pure."""
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
-from functools import cached_property
-
-from ops.inventory import Inventory
-from ops.logbook.operators import MAY_SIGN, Operators
-from ops.logbook.verify import Audit
+from ops.logbook.operators import MAY_SIGN
+from ops.runbook.grounds import OPEN_SECONDS, PATCH_SECONDS, PLANNED_KINDS, Grounds, age, share
 from ops.runbook.language import N_
 from ops.runbook.requirements import Check, Exceptional
-from ops.runbook.store import Exposure, Seen
+from ops.runbook.store import Seen
 from ops.runbook.summary import Summary
-
-PLANNED_KINDS = ("patch", "revert", "restore")
-"""Kinds of changes that need a plan; playbooks without one read, or bring hosts to what the roles say."""
-
-OPEN_SECONDS = 86400
-"""After this a change that has no end is an exception."""
-
-DRILL_DAYS = 9
-"""Drills run weekly; `invoke backup.check` complains after as many days."""
-
-BACKUP_DAYS = 30
-"""Over how many days it is looked whether each has a backup."""
-
-PATCH_SECONDS = 7 * 86400
-"""Within this a security update is to be installed: the week of the runbook's head."""
-
-
-@dataclass(frozen=True)
-class Promise:
-    """What is promised: seconds that may be lost, seconds that a restore may take."""
-
-    point: int
-    time: int
-
-
-@dataclass(frozen=True)
-class Grounds:
-    """What verdicts are made from; of ``installed`` advisories, counted on each host, ``in_time`` were within the limit."""
-
-    summaries: Sequence[Summary]
-    inventory: Inventory
-    operators: Operators
-    looks: dict[str, Seen]
-    exposures: Sequence[Exposure]
-    installed: int
-    in_time: int
-    signers: Sequence[tuple[str, str, int, int, int]]
-    promise: Promise
-    now: datetime
-    audit: Audit | None = None
-
-    @cached_property
-    def _by_kind(self) -> dict[str, list[Summary]]:
-        found: dict[str, list[Summary]] = {}
-        for one in self.summaries:
-            if one.begun and one.outcome not in ("", "refused"):
-                found.setdefault(one.kind, []).append(one)
-        return found
-
-    def of(self, *kinds: str) -> list[Summary]:
-        """Return the changes of *kinds* that ended after they had begun, kind by kind, the oldest first."""
-        return [one for kind in kinds for one in self._by_kind.get(kind, ())]
-
-
-def _share(
-    question: str, of: Iterable[Summary], good: Callable[[Summary], bool], what: str, *, needed: bool = True
-) -> Check:
-    """Return how many of the changes *of* are *good*; the others are exceptions, said as *what*."""
-    changes = list(of)
-    bad = [one for one in changes if not good(one)]
-    named = tuple(Exceptional(what, one.id) for one in bad)
-    return Check(question, len(changes), len(changes) - len(bad), named, needed)
 
 
 def planned(on: Grounds) -> Check:
     """Patches, reverts and restores that followed a plan."""
-    return _share(
+    return share(
         N_("patches, reverts and restores that followed a plan"),
         on.of(*PLANNED_KINDS),
         lambda one: one.planned,
@@ -89,7 +21,7 @@ def planned(on: Grounds) -> Check:
 def allowed(on: Grounds) -> Check:
     """Plans that were carried out under an approval of exactly them."""
     begun = [one for one in on.of(*PLANNED_KINDS) if one.planned]
-    return _share(
+    return share(
         N_("plans carried out under an approval of exactly that plan"),
         begun,
         lambda one: one.verdict == "approved" and one.approved_digest,
@@ -99,8 +31,8 @@ def allowed(on: Grounds) -> Check:
 
 def recorded(on: Grounds) -> Check:
     """Changes that have an end on record."""
-    old = [one for one in on.summaries if one.outcome or (one.asked and _age(on, one.asked) > OPEN_SECONDS)]
-    return _share(
+    old = [one for one in on.summaries if one.outcome or (one.asked and age(on, one.asked) > OPEN_SECONDS)]
+    return share(
         N_("changes that have an end on record"),
         old,
         lambda one: bool(one.outcome),
@@ -124,7 +56,7 @@ def ways_back(on: Grounds) -> Check:
 def canaries(on: Grounds) -> Check:
     """Patches of several hosts that began with fewer of them."""
     several = [one for one in on.of("patch", "revert") if sum(one.waves) > 1]
-    return _share(
+    return share(
         N_("patches of several hosts that went in waves"),
         several,
         lambda one: len(one.waves) > 1,
@@ -135,7 +67,7 @@ def canaries(on: Grounds) -> Check:
 def stopped(on: Grounds) -> Check:
     """Patches with a closed gate in which no later wave began."""
     closed = [one for one in on.of("patch", "revert") if one.outcome == "failed" and len(one.waves) > 1]
-    return _share(
+    return share(
         N_("failed patches after which later waves did not begin"),
         [one for one in closed if _before_last(one)],
         lambda one: one.evidence.not_begun > 0,
@@ -207,13 +139,13 @@ def _missed(one: Summary) -> list[str]:
 def reasons(on: Grounds) -> Check:
     """Changes with a reason."""
     told = [one for one in on.summaries if one.outcome]
-    return _share(N_("changes that say why"), told, lambda one: bool(one.reason), N_("has no reason"))
+    return share(N_("changes that say why"), told, lambda one: bool(one.reason), N_("has no reason"))
 
 
 def people(on: Grounds) -> Check:
     """Changes that say who asked, who acted, and when."""
     told = [one for one in on.summaries if one.outcome]
-    return _share(
+    return share(
         N_("changes that say who asked, who acted, and when"),
         told,
         lambda one: bool(one.requester and one.operator and one.ended),
@@ -224,7 +156,7 @@ def people(on: Grounds) -> Check:
 def emergencies(on: Grounds) -> Check:
     """Emergency changes that were approved afterwards in time."""
     urgent = [one for one in on.summaries if one.category == "emergency" and one.owed_until]
-    return _share(
+    return share(
         N_("emergency changes that were approved afterwards"),
         [one for one in urgent if one.verdict or (one.owed_until and one.owed_until < on.now)],
         lambda one: one.verdict == "approved",
@@ -236,7 +168,7 @@ def emergencies(on: Grounds) -> Check:
 def four_eyes(on: Grounds) -> Check:
     """Changes that a second operator allowed."""
     changes = [one for one in on.of(*PLANNED_KINDS) if one.planned]
-    return _share(
+    return share(
         N_("plans that another operator allowed"),
         changes,
         lambda one: one.basis == "operator" and one.approver != one.requester,
@@ -248,7 +180,7 @@ def separated(on: Grounds) -> Check:
     """Changes whose category needs another operator, and that were not allowed by who asked."""
     needs = {name for name, rule in on.inventory.policy.approval.items() if rule != "policy"}
     changes = [one for one in on.summaries if one.category in needs and one.planned and one.verdict]
-    return _share(
+    return share(
         N_("changes that need another operator and were decided by one"),
         changes,
         lambda one: one.approver != one.requester,
@@ -351,73 +283,6 @@ def audited(on: Grounds) -> Check:
     )
 
 
-def backups(on: Grounds) -> Check:
-    """Backups that were made."""
-    return _share(N_("backups that succeeded"), on.of("backup"), lambda one: one.outcome == "verified", N_("failed"))
-
-
-def backup_days(on: Grounds) -> Check:
-    """Days, of those since the first backup, at most the last ones, with a good backup."""
-    good = {one.ended.date() for one in on.of("backup") if one.outcome == "verified" and one.ended}
-    first = min(good, default=on.now.date())
-    days = [on.now.date() - timedelta(days=back) for back in range(1, BACKUP_DAYS + 1)]
-    days = [day for day in days if day >= first] if good else []
-    bad = tuple(Exceptional(N_("no backup on this day"), "", day.isoformat()) for day in days if day not in good)
-    return Check(N_("days of the last month with a backup"), len(days), len(days) - len(bad), bad)
-
-
-def two_places(on: Grounds) -> Check:
-    """Good backups that are in two repositories."""
-    good = [one for one in on.of("backup") if one.outcome == "verified"]
-    return _share(
-        N_("backups kept in two places"), good, lambda one: one.evidence.repositories > 1, N_("is in one place only")
-    )
-
-
-def drills(on: Grounds) -> Check:
-    """Drills that passed in full."""
-    return _share(
-        N_("drills that passed in full"),
-        on.of("drill"),
-        lambda one: one.drill is not None and one.drill.verdict == "pass",
-        N_("did not pass in full"),
-    )
-
-
-def drilled_lately(on: Grounds) -> Check:
-    """Whether the newest drill that passed is of the last days."""
-    passed = [one for one in on.of("drill") if one.drill and one.drill.verdict == "pass" and one.ended]
-    recent = [one for one in passed if one.ended and _age(on, one.ended) <= DRILL_DAYS * 86400]
-    bad = () if recent else (Exceptional(N_("no drill has passed within nine days"), passed[-1].id if passed else ""),)
-    return Check(N_("a drill passed within the last nine days"), 1, int(bool(recent)), bad)
-
-
-def in_time(on: Grounds) -> Check:
-    """Drills whose restore was as fast as promised."""
-    measured = [one for one in on.of("drill") if one.drill and one.drill.recovery_time is not None]
-    return _share(
-        N_("drills that were as fast as promised"),
-        measured,
-        lambda one: (
-            one.drill is not None and (one.drill.recovery_time or 0) <= (one.drill.promised_time or on.promise.time)
-        ),
-        N_("took longer than promised"),
-    )
-
-
-def little_lost(on: Grounds) -> Check:
-    """Drills that lost no more than promised."""
-    measured = [one for one in on.of("drill") if one.drill and one.drill.recovery_point is not None]
-    return _share(
-        N_("drills that would have lost no more than promised"),
-        measured,
-        lambda one: (
-            one.drill is not None and (one.drill.recovery_point or 0) <= (one.drill.promised_point or on.promise.point)
-        ),
-        N_("would have lost more than promised"),
-    )
-
-
 def two_administrators(on: Grounds) -> Check:
     """Whether a second administrator can act and approve."""
     count = sum(on.operators.may_change(name) for name in on.operators.names())
@@ -446,7 +311,3 @@ def off_host(on: Grounds) -> Check:
     kept = bool(on.inventory.policy.logbook_remote)
     bad = () if kept else (Exceptional(N_("the logbook is kept on the administrator's machine only")),)
     return Check(N_("the logbook is kept on another host"), 1, int(kept), bad)
-
-
-def _age(on: Grounds, time: datetime) -> float:
-    return (on.now - time).total_seconds()

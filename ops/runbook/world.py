@@ -13,7 +13,7 @@ from ops.inventory import Inventory
 from ops.logbook.operators import Operators
 from ops.logbook.verify import Audit
 from ops.runbook.catalogue import requirements
-from ops.runbook.evidence import PATCH_SECONDS, Grounds, Promise
+from ops.runbook.grounds import PATCH_SECONDS, Grounds, Promise
 from ops.runbook.procedures import Procedure
 from ops.runbook.requirements import Requirement
 from ops.runbook.store import Delays, Exposure, Store

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from ops.runbook import charts
-from ops.runbook.evidence import DRILL_DAYS, PATCH_SECONDS, Grounds
+from ops.runbook.grounds import DRILL_DAYS, PATCH_SECONDS, Grounds
 from ops.runbook.render import Page
 from ops.runbook.summary import Summary
 from ops.runbook.views.hosts import moment
