@@ -13,12 +13,12 @@ WIDTH, HEIGHT, LEFT, BOTTOM, TOP = 720, 220, 48, 28, 10
 _PLOT = HEIGHT - BOTTOM - TOP
 _MOST_LABELS = 12
 PATTERNS = ("solid", "striped", "dotted")
-"""Fills of the series, by the names of CSS classes; the first is plain."""
+"""Fills of the series; the first is plain."""
 
 _DEFS = Markup(
-    '<defs><pattern id="striped" width="6" height="6" patternUnits="userSpaceOnUse" patternTransform="rotate(45)">'
+    '<defs><pattern id="{0}-striped" width="6" height="6" patternUnits="userSpaceOnUse" patternTransform="rotate(45)">'
     '<rect width="6" height="6" fill="#fff"/><rect width="3" height="6" fill="#333"/></pattern>'
-    '<pattern id="dotted" width="6" height="6" patternUnits="userSpaceOnUse"><rect width="6" height="6" fill="#fff"/>'
+    '<pattern id="{0}-dotted" width="6" height="6" patternUnits="userSpaceOnUse"><rect width="6" height="6" fill="#fff"/>'
     '<circle cx="3" cy="3" r="1.5" fill="#333"/></pattern></defs>'
 )
 
@@ -46,9 +46,9 @@ def bars(name: str, labels: Sequence[str], series: Sequence[Sequence[float]]) ->
     for place in range(len(labels)):
         base = 0.0
         for pattern, values in zip(PATTERNS, series, strict=False):
-            drawn.append(_bar(LEFT + place * step, step, base, values[place], top, pattern))
+            drawn.append(_bar(LEFT + place * step, step, base, values[place], top, pattern, name))
             base += values[place]
-    return _svg(name, [*_axes(top), *drawn, *_labels(labels, step)])
+    return _svg(name, [_DEFS.format(name), *_axes(top), *drawn, *_labels(labels, step)])
 
 
 def line(name: str, labels: Sequence[str], values: Sequence[float]) -> Markup:
@@ -84,12 +84,13 @@ def _y(value: float, top: float) -> float:
     return TOP + _PLOT * (1 - value / top)
 
 
-def _bar(x: float, step: float, base: float, value: float, top: float, pattern: str) -> Markup:
+def _bar(x: float, step: float, base: float, value: float, top: float, pattern: str, name: str) -> Markup:
     if not value:
         return Markup("")
     height = _PLOT * value / top
-    form = Markup('<rect class="{}" x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.1f}"/>')
-    return form.format(pattern, x + step * 0.15, _y(base, top) - height, step * 0.7, height)
+    fill = "#4a5058" if pattern == "solid" else f"url(#{name}-{pattern})"
+    form = Markup('<rect class="bar" fill="{}" x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.1f}"/>')
+    return form.format(fill, x + step * 0.15, _y(base, top) - height, step * 0.7, height)
 
 
 def _dot(x: float, y: float, good: bool) -> Markup:
@@ -115,5 +116,5 @@ def _labels(labels: Sequence[str], step: float) -> Iterable[Markup]:
 
 
 def _svg(name: str, parts: Iterable[Markup]) -> Markup:
-    form = Markup('<svg role="img" aria-labelledby="{}" viewBox="0 0 {} {}">{}{}</svg>')
-    return form.format(name, WIDTH, HEIGHT, _DEFS, Markup("").join(parts))
+    form = Markup('<svg role="img" aria-labelledby="{}" viewBox="0 0 {} {}">{}</svg>')
+    return form.format(name, WIDTH, HEIGHT, Markup("").join(parts))

@@ -25,7 +25,7 @@ NAVIGATION = (
     ("duties.html", N_("Duties and access")),
     ("verify.html", N_("Verify without us")),
 )
-_ROOT = "\0"
+_ROOT = Markup("\0")
 """Stands for the way to the root in what is kept: no text on a page holds it (see `visible`)."""
 
 GOOD = ("verified", "met", "pass", "current", "installed", "removed", "passed", "present", "ok")
@@ -134,7 +134,7 @@ class Renderer:
         key = repr(one)
         if key not in self._rows:
             self._rows[key] = str(self._macros.row(_ROOT, one))
-        return Markup(self._rows[key].replace(_ROOT, root))  # noqa: S704  (a macro escapes what it shows)
+        return Markup(self._rows[key].replace(str(_ROOT), root))  # noqa: S704  (a macro escapes what it shows)
 
     def _option(self, msgid: str) -> Markup:
         """Return *msgid* in each language as attributes: an option holds no markup, so the script sets its text."""
