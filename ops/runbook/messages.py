@@ -55,7 +55,7 @@ def update(lang: str) -> list[str]:
         known = old.get(text)
         fresh.add(text, known.string if known else "")
     with path_of(lang).open("wb") as file:
-        write_po(file, fresh, omit_header=False, no_location=True, width=120)
+        write_po(file, fresh, omit_header=True, no_location=True, width=120)
     return [str(message.id) for message in fresh if message.id and not message.string]
 
 
