@@ -1,5 +1,6 @@
 """Pages from templates: escaped always, undefined names refused, what cannot be seen shown as its code."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,12 +24,12 @@ NAVIGATION = (
     ("vulnerabilities/index.html", N_("Vulnerabilities")),
     ("requirements.html", N_("Requirements")),
     ("duties.html", N_("Duties and access")),
-    ("verify.html", N_("Verify without us")),
+    ("verify.html", N_("Verify")),
 )
 _ROOT = Markup("\0")
 """Stands for the way to the root in what is kept: no text on a page holds it (see `visible`)."""
 
-GOOD = ("verified", "met", "pass", "current", "installed", "removed", "passed", "present", "ok")
+GOOD = ("verified", "met", "pass", "current", "patched", "installed", "removed", "passed", "present", "ok")
 BAD = ("failed", "interrupted", "aborted", "not-met", "fail", "end-of-life", "needs-repair", "unreachable", "missing")
 STATES = {
     **logbook_words.OPEN,
@@ -46,6 +47,7 @@ STATES = {
     "needs-repair": N_("needs repair"),
     "end-of-life": N_("no longer supported"),
     "busy": N_("was busy"),
+    "patched": N_("patched as planned"),
     "never": N_("no plan has looked at it"),
     "present": N_("present"),
     "absent": N_("has left"),
@@ -116,6 +118,8 @@ class Renderer:
             "categories": CATEGORIES,
             "N_": N_,
             "multiline": multiline,
+            "prose": prose,
+            "pattern": pattern,
             "option": self._option,
             "change_row": self._row,
             "badge": self._badge,
@@ -167,6 +171,18 @@ def host_link(root: str, host: str) -> Markup:
 def multiline(text: str) -> Markup:
     """Return *text* line by line, escaped, with what cannot be seen in a line shown as its code."""
     return Markup("\n").join(visible(line) for line in text.splitlines()) + Markup("\n")
+
+
+def prose(text: str) -> Markup:
+    """Return the paragraph *text* of a comment, with what stands between backticks as code."""
+    parts = [escape(visible(part)) for part in text.split("`")]
+    marked = [f"<code>{part}</code>" if place % 2 else part for place, part in enumerate(parts)]
+    return Markup("".join(marked))  # noqa: S704  (escaped above)
+
+
+def pattern(hosts: str) -> str:
+    """Return the pattern of a play's *hosts*; of a variable with a default, that."""
+    return re.sub(r"\{\{[^{}]*default\('([^']*)'\)[^{}]*\}\}", r"\1", hosts)
 
 
 def tone(state: str) -> str:

@@ -128,13 +128,18 @@ class Build:
         known = self.store.known()
         new = reading.changes_in(added, self.job.since)
         fresh = {change: {**_blobs(known.get(change, "")), **new[change]} for change in sorted(new)}
+        open_before = self._open()
         touched = self._read(fresh)
+        touched.advisories |= open_before ^ self._open()
         summaries = self.store.summaries()
         self._speak_of_later(fresh, known, summaries)
         self._write_pages(self._world(summaries), touched)
         self._assets()
         self.store.note("head", self.job.logbook.head())
         return Built(len(summaries), len(fresh), self.written)
+
+    def _open(self) -> set[str]:
+        return {one.advisory for one in self.store.open_exposures()}
 
     def _begin(self) -> dict[str, str]:
         """Return the files (path → blob) that are not in the site yet.

@@ -22,6 +22,9 @@ NAME = ".state.sqlite"
 WAIT_SECONDS = 120
 """How long a build waits for another one of the same site."""
 
+PROVEN = ("current", "pending")
+"""Verdicts of a look at a host that could be judged: what such a plan does not list is not open."""
+
 CACHE_KIB = 200_000
 """Memory for the store: ten years of 200 hosts fit."""
 
@@ -32,29 +35,36 @@ CREATE TABLE IF NOT EXISTS change (id TEXT PRIMARY KEY, files TEXT, summary TEXT
 CREATE TABLE IF NOT EXISTS entry (id TEXT PRIMARY KEY, change TEXT, who TEXT, fingerprint TEXT, at INTEGER, names TEXT)
     WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS entry_of ON entry (change);
-CREATE TABLE IF NOT EXISTS exposure (advisory TEXT, host TEXT, seen INTEGER, installed INTEGER, last INTEGER, reopened INTEGER,
-    change TEXT, PRIMARY KEY (advisory, host)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS exposure (advisory TEXT, host TEXT, seen INTEGER, listed INTEGER, installed INTEGER, last INTEGER,
+    reopened INTEGER, change TEXT, PRIMARY KEY (advisory, host)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS package (host TEXT, name TEXT, architecture TEXT, version TEXT, state TEXT, at INTEGER, change TEXT,
     PRIMARY KEY (host, name, architecture)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS look (host TEXT, change TEXT, at INTEGER, verdict TEXT, updates INTEGER, detail TEXT,
     PRIMARY KEY (host, at, change)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS judged (host TEXT PRIMARY KEY, newest INTEGER) WITHOUT ROWID;
+CREATE VIEW IF NOT EXISTS standing AS SELECT advisory, host, seen, installed, change,
+    max(listed, reopened) > last AND max(listed, reopened) >= ifnull(newest, 0) AS open
+    FROM exposure LEFT JOIN judged USING (host);
 CREATE TABLE IF NOT EXISTS step (play TEXT, task TEXT, action TEXT, at INTEGER, PRIMARY KEY (play, task, action)) WITHOUT ROWID;
 """
-_NAMES = ("meta", "page", "change", "entry", "exposure", "package", "look", "step")
+_NAMES = ("meta", "page", "change", "entry", "exposure", "package", "look", "judged", "step")
 _EXPOSURE = """
-INSERT INTO exposure VALUES (?1, ?2, ?3, ?4, ?4, ?5, CASE WHEN ?4 IS NULL THEN '' ELSE ?6 END) ON CONFLICT DO UPDATE SET
+INSERT INTO exposure VALUES (?1, ?2, ?3, ?3, ?4, ifnull(?4, 0), ifnull(?5, 0), CASE WHEN ?4 IS NULL THEN '' ELSE ?6 END)
+ON CONFLICT DO UPDATE SET
     seen = min(seen, excluded.seen),
+    listed = max(listed, excluded.listed),
     change = CASE WHEN excluded.installed < ifnull(installed, excluded.installed + 1) THEN excluded.change ELSE change END,
     installed = CASE WHEN installed IS NULL THEN excluded.installed
                      WHEN excluded.installed IS NULL THEN installed ELSE min(installed, excluded.installed) END,
-    last = max(ifnull(last, 0), ifnull(excluded.last, 0)),
-    reopened = max(ifnull(reopened, 0), ifnull(excluded.reopened, 0))
+    last = max(last, excluded.last),
+    reopened = max(reopened, excluded.reopened)
 """
 _TOOK = "SELECT max(0, installed - seen) AS took FROM exposure WHERE installed IS NOT NULL"
 _PACKAGE = """
 INSERT INTO package VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET version = excluded.version, state = excluded.state,
     at = excluded.at, change = excluded.change WHERE excluded.at >= at
 """
+_JUDGED = "INSERT INTO judged VALUES (?, ?) ON CONFLICT DO UPDATE SET newest = max(newest, excluded.newest)"
 _STEP = "INSERT INTO step VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET at = max(at, excluded.at)"
 
 
@@ -62,20 +72,18 @@ _SUMMARIES = TypeAdapter(tuple[Summary, ...])
 
 
 class Exposure(NamedTuple):
-    """One advisory on one host: first seen in a plan, first installed, installed last, opened again; seconds since 1970."""
+    """One advisory on one host: first seen in a plan, first installed (seconds since 1970), and by which change.
+
+    It is open where the newest plan that could judge the host lists it, and no record has installed it since. Where neither is so
+    and it was never installed, it went without a record.
+    """
 
     advisory: str
     host: str
     seen: int
     installed: int | None
-    last: int | None
-    reopened: int | None
     change: str
-
-    @property
-    def open(self) -> bool:
-        """Whether it is open as far as records tell."""
-        return not self.last or (self.reopened or 0) > self.last
+    open: bool
 
 
 class Delays(NamedTuple):
@@ -181,6 +189,8 @@ class Store:
         self._db.executemany(_EXPOSURE, rows.exposures)
         self._db.executemany(_PACKAGE, rows.packages)
         self._db.executemany("INSERT OR REPLACE INTO look VALUES (?, ?, ?, ?, ?, ?)", rows.looks)
+        proven = [(host, at) for host, _change, at, verdict, *_rest in rows.looks if verdict in PROVEN]
+        self._db.executemany(_JUDGED, proven)
         self._db.executemany(_STEP, rows.steps)
 
     def summaries(self) -> tuple[Summary, ...]:
@@ -207,12 +217,12 @@ class Store:
 
     def exposures(self, advisories: Iterable[str]) -> dict[str, list[Exposure]]:
         """Return what is kept of each of *advisories*, by host."""
-        question = "SELECT * FROM exposure WHERE advisory = ? ORDER BY host"
+        question = "SELECT * FROM standing WHERE advisory = ? ORDER BY host"
         return {name: [Exposure(*row) for row in self._db.execute(question, (name,))] for name in advisories}
 
     def open_exposures(self) -> list[Exposure]:
         """Return every advisory that is open on a host, the oldest first."""
-        question = "SELECT * FROM exposure WHERE ifnull(last, 0) = 0 OR ifnull(reopened, 0) > last ORDER BY seen, advisory, host"
+        question = "SELECT * FROM standing WHERE open ORDER BY seen, advisory, host"
         return [Exposure(*row) for row in self._db.execute(question)]
 
     def advisory_months(self) -> dict[str, list[str]]:
@@ -235,18 +245,16 @@ class Store:
 
     def slowest(self, count: int) -> list[Exposure]:
         """Return the *count* slowest that were installed."""
-        question = (
-            "SELECT * FROM exposure WHERE installed IS NOT NULL ORDER BY installed - seen DESC, advisory, host LIMIT ?"
-        )
+        question = "SELECT advisory, host, seen, installed, change, 0 FROM exposure WHERE installed IS NOT NULL ORDER BY installed - seen DESC, advisory, host LIMIT ?"
         return [Exposure(*row) for row in self._db.execute(question, (count,))]
 
     def flow(self) -> Mapping[str, tuple[int, int]]:
-        """Return per month how many advisories were first seen on a host, and how many first installed."""
+        """Return per month how many advisories were first seen on a host, and first installed; without what went unrecorded."""
         seen, gone = self._by_month("seen"), self._by_month("installed")
         return {month: (seen.get(month, 0), gone.get(month, 0)) for month in sorted({*seen, *gone})}
 
     def _by_month(self, column: str) -> "Counter[str]":
-        question = f"SELECT {column} / 86400, count(*) FROM exposure WHERE {column} IS NOT NULL GROUP BY 1"  # noqa: S608  (a name of ours)
+        question = f"SELECT {column} / 86400, count(*) FROM standing WHERE {column} IS NOT NULL AND (installed OR open) GROUP BY 1"  # noqa: S608  (a name of ours)
         found: Counter[str] = Counter()
         for day, count in self._db.execute(question):
             found[f"{datetime.fromtimestamp(day * 86400, UTC):%Y-%m}"] += count
@@ -265,10 +273,6 @@ class Store:
         """Return what the newest plan saw on each host."""
         question = "SELECT host, change, max(at), verdict, updates, detail FROM look GROUP BY host"
         return {seen.host: seen for seen in _looks(self._db.execute(question))}
-
-    def hosts_seen(self, change: str) -> list[str]:
-        """Return the hosts that the plan of *change* looked at."""
-        return [host for (host,) in self._db.execute("SELECT host FROM look WHERE change = ?", (change,))]
 
     def steps(self, plays: Iterable[str]) -> dict[tuple[str, str], int]:
         """Return when each step (task, module) of *plays* was last carried out, in seconds since 1970."""

@@ -48,7 +48,10 @@ class Evidence(Model):
 
 
 class Summary(Model):
-    """A change as one row. ``outcome`` is empty while it is open, ``state`` then says how far it came."""
+    """A change as one row. ``outcome`` is empty while it is open, ``state`` then says how far it came.
+
+    ``unfinished`` are hosts on which a package is not installed and in use: one that waits for a restart is not.
+    """
 
     id: str
     kind: str = ""
@@ -79,6 +82,7 @@ class Summary(Model):
     links: dict[str, str] = Field(default_factory=dict)
     seconds: dict[str, int] = Field(default_factory=dict)
     plays: tuple[str, ...] = ()
+    unfinished: tuple[str, ...] = ()
     failed: dict[str, str] = Field(default_factory=dict)
     evidence: Evidence = Evidence()
     drill: Drill | None = None
@@ -204,6 +208,7 @@ def _ended(record: Record) -> dict[str, Any]:
         "follow_up": record.follow_up,
         "links": dict(record.links),
         "seconds": record.seconds,
+        "unfinished": tuple(host for host, result in sorted(record.hosts.items()) if not _all_count(result)),
         "failed": {host: result.reason for host, result in sorted(record.hosts.items()) if result.state != "verified"},
     }
 
@@ -275,7 +280,9 @@ def rows(files: ChangeFiles) -> Rows:
     if files.record:
         for host, result in files.record.hosts.items():
             at = _epoch(when.get(host, files.record.ended))
-            exposures |= _closed(files.record, host, result, at)
+            for key, sighting in _closed(files.record, host, result, at).items():
+                seen = exposures.get(key, sighting)[0]
+                exposures[key] = (seen, *sighting[1:])
             found.packages.extend(_versions(files.id, host, result, at))
     found.exposures.extend((*key, *value) for key, value in exposures.items())
     found.steps.extend(_steps(files.events))
@@ -283,14 +290,13 @@ def rows(files: ChangeFiles) -> Rows:
 
 
 def _seen(plan: Plan) -> Iterator[tuple[tuple[str, str], Sighting]]:
-    at = _epoch(plan.request.time)
     for host, look in plan.observations.items():
         for name in {name for names in look.advisories.values() for name in names}:
-            yield (name, host), (at, None, None, plan.request.id)
+            yield (name, host), (_epoch(look.checked), None, None, plan.request.id)
 
 
 def _closed(record: Record, host: str, result: HostResult, at: int) -> dict[tuple[str, str], Sighting]:
-    """Return the advisories that *record* closed on *host*, or opened again; it was asked for when they were seen."""
+    """Return the advisories that *record* closed on *host*, or opened again; without a plan they were seen when it began."""
     names = {name for package in result.packages if _counts(package) for name in package.advisories}
     times = (None, at) if record.kind == "revert" else (at, None)
     return {(name, host): (_epoch(record.started), *times, record.id) for name in names}
@@ -299,6 +305,10 @@ def _closed(record: Record, host: str, result: HostResult, at: int) -> dict[tupl
 def _counts(package: PackageResult) -> bool:
     """Return whether a package is installed and in use: one that waits for a restart or a reboot closes nothing yet."""
     return package.state in ("installed", "removed")
+
+
+def _all_count(result: HostResult) -> bool:
+    return all(_counts(package) for package in result.packages)
 
 
 def _versions(

@@ -91,6 +91,20 @@ class World:
         """Every requirement, judged."""
         return requirements(self.grounds)
 
+    @cached_property
+    def by_id(self) -> dict[str, Summary]:
+        """The changes by their ids."""
+        return {one.id: one for one in self.summaries}
+
+    def state_of(self, host: str) -> str:
+        """Return how *host* stands: as the newest plan saw it, and patched where that plan was carried out there in full."""
+        seen = self.grounds.looks.get(host)
+        if seen is None:
+            return "never"
+        change = self.by_id.get(seen.change)
+        done = change is not None and change.hosts.get(host) == "verified" and host not in change.unfinished
+        return "patched" if seen.verdict == "pending" and done else seen.verdict
+
     def of_kind(self, *kinds: str) -> list[Summary]:
         """Return the changes of *kinds* that began, the oldest first."""
         return [one for one in self.summaries if one.kind in kinds and one.begun]

@@ -321,6 +321,18 @@ def test_an_advisory_is_open_until_its_package_is_in_use(tmp_path: Path) -> None
         assert list(exposures(tmp_path / state / "site")) == [("CVE-2026-1234", "app1", still)]
 
 
+def test_what_a_newer_plan_does_not_list_went_without_a_record(tmp_path: Path) -> None:
+    plan = factories.plan(("app1",))
+    site(tmp_path, [(plan.request.id, {"plan.json": file_bytes(plan)})])
+    month = tmp_path / "site/vulnerabilities/2026-11.html"
+    assert list(exposures(tmp_path / "site")) == [("CVE-2026-1234", "app1", True)]
+    one = Maker(("app1",), factories.NOW + timedelta(days=1), timedelta(0))
+    site(tmp_path, [one.patch()])
+    assert ("CVE-2026-1234", "app1", False) in list(exposures(tmp_path / "site"))
+    row = next(line for line in month.read_text().splitlines() if "CVE-2026-1234" in line)
+    assert row.endswith("<td></td><td>app1</td></tr>")
+
+
 def _record_of(plan: Any, state: str) -> Record:
     package = {
         "name": "openssl", "architecture": "amd64", "from_version": "1", "to_version": "2", "state": state,

@@ -25,6 +25,7 @@ class Row:
     host: str
     groups: tuple[str, ...]
     listed: bool
+    state: str
     seen: Seen | None
     checked: datetime | None
     open: int
@@ -47,6 +48,7 @@ def _row(world: World, host: str, changes: Sequence[Summary], exposures: Sequenc
         host=host,
         groups=world.groups.get(host, ()),
         listed=host in world.inventory.hosts,
+        state=world.state_of(host),
         seen=seen,
         checked=moment(seen.at) if seen else None,
         open=len(exposures),

@@ -16,6 +16,8 @@ MONTHS, NEWEST = 24, 10
 BACKUP_SECONDS = 26 * 3600
 """A day and a little: what `invoke backup.check` complains after."""
 
+GOOD_HOSTS = {"current", "patched"}
+
 
 @dataclass(frozen=True)
 class Light:
@@ -36,11 +38,12 @@ def page(world: World) -> Page:
     backup, proven = last_good_backup(world.summaries), last_proven(world.summaries)
     verdicts = Counter(one.verdict for one in world.requirements)
     follow_up = open_follow_up(world.summaries)
+    states = [world.state_of(host) for host in world.inventory.hosts]
     data = {
         "now": world.now,
         "since": world.since,
-        "light": lights(on, backup, proven, len(owed) + len(unfinished)),
-        "hosts": Counter(_state(on, host) for host in world.inventory.hosts),
+        "light": lights(on, set(states), backup, proven, len(owed) + len(unfinished)),
+        "hosts": Counter(states),
         "host_count": len(world.inventory.hosts),
         "open": len(world.exposures),
         "oldest": moment(world.exposures[0].seen) if world.exposures else None,
@@ -58,12 +61,11 @@ def page(world: World) -> Page:
     return Page("index.html", "overview.html", data)
 
 
-def lights(on: Grounds, backup: Summary | None, proven: Summary | None, waiting: int) -> Light:
+def lights(on: Grounds, states: set[str], backup: Summary | None, proven: Summary | None, waiting: int) -> Light:
     """Return how it stands; what nobody looked at is no good state."""
-    states = {_state(on, host) for host in on.inventory.hosts}
     late = any(on.now.timestamp() - one.seen > PATCH_SECONDS for one in on.exposures)
     return Light(
-        hosts="good" if states <= {"current"} else "bad" if states - {"current", "pending"} else "warn",
+        hosts="good" if states <= GOOD_HOSTS else "bad" if states - {*GOOD_HOSTS, "pending"} else "warn",
         updates="bad" if late else "warn" if on.exposures else "good" if on.looks else "bad",
         backup=_fresh(on.now, backup, BACKUP_SECONDS),
         proven=_fresh(on.now, proven, DRILL_DAYS * 86400),
@@ -73,11 +75,6 @@ def lights(on: Grounds, backup: Summary | None, proven: Summary | None, waiting:
 
 def _fresh(now: datetime, one: Summary | None, limit: int) -> str:
     return "good" if one and one.ended and (now - one.ended).total_seconds() <= limit else "bad"
-
-
-def _state(on: Grounds, host: str) -> str:
-    seen = on.looks.get(host)
-    return seen.verdict if seen else "never"
 
 
 def last_good_backup(summaries: Sequence[Summary]) -> Summary | None:

@@ -31,7 +31,7 @@ class Group:
 
 @dataclass(frozen=True)
 class Advisory:
-    """One advisory over all hosts; ``open`` are the hosts on which it is open still."""
+    """One advisory over all hosts; ``open`` are the hosts on which it is open still, ``gone`` those where it went unrecorded."""
 
     name: str
     seen: datetime
@@ -41,6 +41,7 @@ class Advisory:
     longest: int | None
     groups: tuple[Group, ...]
     open: tuple[str, ...]
+    gone: tuple[str, ...]
 
 
 def month_path(month: str, number: int = 1) -> str:
@@ -126,6 +127,7 @@ def advisory(name: str, exposures: Sequence[Exposure]) -> Advisory:
         longest=max(lengths, default=None),
         groups=tuple(_groups(installed)),
         open=tuple(one.host for one in exposures if one.open),
+        gone=tuple(one.host for one in exposures if not one.open and not one.installed),
     )
 
 
@@ -140,7 +142,7 @@ def _groups(installed: Sequence[Exposure]) -> Iterator[Group]:
 
 def as_csv_rows(exposures: Mapping[str, Sequence[Exposure]]) -> Iterator[tuple[str, ...]]:
     """Yield one row per advisory and host, with times and hours, below a row of names."""
-    yield "advisory", "host", "first_seen", "installed", "hours", "change", "open"
+    yield "advisory", "host", "first_seen", "installed", "hours", "change", "standing"
     for name, found in exposures.items():
         for one in found:
             hours = f"{(one.installed - one.seen) / HOUR:.1f}" if one.installed else ""
@@ -152,5 +154,9 @@ def as_csv_rows(exposures: Mapping[str, Sequence[Exposure]]) -> Iterator[tuple[s
                 when,
                 hours,
                 one.change,
-                "yes" if one.open else "no",
+                _standing(one),
             )
+
+
+def _standing(one: Exposure) -> str:
+    return "open" if one.open else "installed" if one.installed else "gone"
