@@ -24,7 +24,7 @@ CATEGORIES = {"standard": N_("standard"), "normal": N_("normal"), "emergency": N
 
 def requirements(on: Grounds) -> tuple[Requirement, ...]:
     """Return every requirement with its checks made on *on*, in the order of the catalogues."""
-    return (*_patching(on), *_administration(on), *_backups(on), *_organisation(on), *_iso(on))
+    return (*_patching(on), *_rolling_out(on), *_administration(on), *_backups(on), *_organisation(on), *_iso(on))
 
 
 def _one(ids: str, title: str, rules: tuple[Rule, ...], checks: tuple[Check, ...], *limits: str) -> Requirement:
@@ -97,6 +97,11 @@ def _patching(on: Grounds) -> tuple[Requirement, ...]:
             (evidence.reasons(on), evidence.emergencies(on)),
             N_("whether those concerned were heard is not on record"),
         ),
+    )
+
+
+def _rolling_out(on: Grounds) -> tuple[Requirement, ...]:
+    return (
         _one(
             "OPS.1.1.3.A10",
             N_("Signature or checksum is checked before installing, from a trusted source"),
