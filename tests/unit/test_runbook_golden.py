@@ -1,4 +1,4 @@
-"""The pages of a small logbook, word for word. ``python -m tests.unit.test_runbook_golden`` writes them anew: read the difference."""
+"""The pages of a small logbook, word for word. ``python -m tests.unit.test_runbook_golden`` writes them anew: read what differs."""
 
 import tempfile
 from datetime import UTC, datetime, timedelta
