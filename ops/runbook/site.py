@@ -128,9 +128,7 @@ class Build:
         known = self.store.known()
         new = reading.changes_in(added, self.job.since)
         fresh = {change: {**_blobs(known.get(change, "")), **new[change]} for change in sorted(new)}
-        open_before = self._open()
-        touched = self._read(fresh)
-        touched.advisories |= open_before ^ self._open()
+        touched = self._read(fresh) if fresh else Touched()
         summaries = self.store.summaries()
         self._speak_of_later(fresh, known, summaries)
         self._write_pages(self._world(summaries), touched)
@@ -168,7 +166,8 @@ class Build:
         self.store.clear()
 
     def _read(self, fresh: Mapping[str, Blobs]) -> Touched:
-        """Read the *fresh* changes and write their pages."""
+        """Read the *fresh* changes and write their pages; an advisory that opened or closed by that is touched, too."""
+        before = self._open()
         self.store.add_entries(read_entries(self.job.logbook, self.store.noted("head")))
         touched = Touched()
         for done in reading.work_all(self._reader(), Work(fresh, self.store.entries(fresh), {})):
@@ -176,6 +175,7 @@ class Build:
                 self.store.put(summary, _listed(fresh[summary.id]), rows)
                 touched.add(summary, rows)
         self.written += len(fresh)
+        touched.advisories |= before ^ self._open()
         return touched
 
     def _speak_of_later(

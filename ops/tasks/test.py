@@ -56,6 +56,7 @@ TESTS = (
     Step("faults", ("pytest", "-q", "-n2", "--dist=worksteal", "tests/faults", f"--ignore={DEPLOY}"), "host"),
     Step("deploy", ("pytest", "-q", DEPLOY), "slow"),
     Step("lab", ("pytest", "-q", "tests/lab"), "host"),
+    Step("browser", ("pytest", "-q", "tests/browser"), "host"),
 )
 """The longest first, so that both lanes end at about the same time."""
 
