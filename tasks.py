@@ -10,6 +10,7 @@ from ops.tasks.docs import docs
 from ops.tasks.molecule import molecule
 from ops.tasks.rebuild import rebuild
 from ops.tasks.restore import restore
+from ops.tasks.runbook import runbook
 from ops.tasks.status import status
 from ops.tasks.test import test
 from ops.tasks.upgrade import upgrade
@@ -34,6 +35,7 @@ namespace = Collection(
     report,
     restore,
     role,
+    runbook,
     status,
     test,
     upgrade,

@@ -29,6 +29,8 @@ SHARED = (
     "logbook_host",
     "logbook_path",
     "logbook_keys",
+    "backup_recovery_point_seconds",
+    "backup_recovery_time_seconds",
     *(f"announce_{name}" for name in Settings.model_fields),
 )
 """Settings of the whole inventory: they must be the same for every host."""
@@ -69,6 +71,8 @@ class Policy(Model):
     logbook_host: str = ""
     logbook_path: str = ""
     logbook_keys: str = ""
+    recovery_point_seconds: Annotated[int, Field(gt=0)] | None = None
+    recovery_time_seconds: Annotated[int, Field(gt=0)] | None = None
     announce: Settings = Settings()
 
     @field_validator("waves", mode="before")
@@ -171,7 +175,8 @@ def parse(path: Path, listing: Mapping[str, Any]) -> Inventory:
 def _policy(shared: Mapping[str, Any], groups: Mapping[str, Any]) -> Policy:
     given = {name: value for name, value in shared.items() if name != "operators" and value is not None}
     told = {name.removeprefix(TOLD): given.pop(name) for name in [*given] if name.startswith(TOLD)}
-    policy = Policy(**{name.removeprefix("patch_"): value for name, value in given.items()}, announce=told)
+    named = {name.removeprefix("patch_").removeprefix("backup_"): value for name, value in given.items()}
+    policy = Policy(**named, announce=told)
     for group in policy.last_groups:
         if group not in groups:
             raise BadInput(f"patch_last_groups names {group!r}, which is no group of the inventory")

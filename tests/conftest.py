@@ -11,7 +11,7 @@ import pytest
 from ops.lab import Lab
 
 HERE = Path(__file__).parent
-FOLDERS = {"lab": "needs lab hosts", "faults": "breaks lab hosts on purpose"}
+FOLDERS = {"lab": "needs lab hosts", "faults": "breaks lab hosts on purpose", "browser": "needs Chromium"}
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -17,6 +17,15 @@ starts it."""
 _BRANCHES = (("block", ""), ("rescue", "if that fails: "), ("always", "in any case: "))
 
 
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+"""The one in C where the library has it: ten times as fast."""
+
+
+def load_yaml(text: str) -> Any:
+    """Return what the YAML *text* holds."""
+    return yaml.load(text, Loader=_LOADER)  # noqa: S506  (both loaders are safe ones)
+
+
 def module_descriptions(modules: Mapping[str, str]) -> dict[str, str]:
     """Return the short description of each of *modules* (name → source of the Ansible module)."""
     return {name: _documentation(source).get("short_description", "") for name, source in modules.items()}
@@ -70,7 +79,7 @@ def _lower(name: str, when: str) -> str:
 
 
 def _section(name: str, text: str, described: Mapping[str, str]) -> str:
-    plays = [_play(play, described) for play in yaml.safe_load(text)]
+    plays = [_play(play, described) for play in load_yaml(text)]
     return "\n\n".join([f"## `{name}`", header(text), *plays])
 
 
@@ -101,4 +110,4 @@ def _one_line(value: Any) -> str:
 
 def _documentation(source: str) -> dict[str, Any]:
     found = re.search(r'^DOCUMENTATION = r?"""\n(.*?)^"""', source, re.MULTILINE | re.DOTALL)
-    return dict(yaml.safe_load(found[1])) if found else {}
+    return dict(load_yaml(found[1])) if found else {}

@@ -262,6 +262,10 @@ class Logbook:
         """
         return read_objects(self.git, objects, "blob")
 
+    def blobs(self) -> dict[str, str]:
+        """Return path → id of the blob of every file of the newest commit."""
+        return self._blobs(self.head()) if self.head() else {}
+
     def receipts_seen(self) -> str:
         """Return the receipts as an audit of this clone last saw them: a second copy, away from the server."""
         kept = self.path / ".git" / "receipts"

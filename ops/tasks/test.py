@@ -60,6 +60,7 @@ TESTS = (
     Step("faults", ("pytest", "-q", "tests/faults", *(f"--ignore={path}" for path in (DEPLOY, *PACKAGES))), "host"),
     Step("deploy", ("pytest", "-q", DEPLOY), "slow"),
     Step("lab", ("pytest", "-q", "tests/lab"), "host"),
+    Step("browser", ("pytest", "-q", "tests/browser"), "host"),
 )
 """The longest first, so that both lanes end at about the same time."""
 

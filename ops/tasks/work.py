@@ -12,6 +12,7 @@ from ops.change.look import write_index
 from ops.change.session import ROOT, Session, open_session
 from ops.errors import Failed
 from ops.lab import Lab
+from ops.tasks.pages import refresh
 
 INVENTORY = "the inventory's folder, inventory/lab by default"
 
@@ -44,6 +45,7 @@ def at_work(inventory: Path, *, hosts: bool = False) -> Iterator[Session]:
             exchange(session)
         if lab:
             write_index(session)
+        refresh(session)
 
 
 def prepare_lab(session: Session) -> None:

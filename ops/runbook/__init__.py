@@ -1,0 +1,1 @@
+"""Pages for admins and auditors, made from logbook, playbooks and inventory: one static site."""

@@ -1,0 +1,100 @@
+"""Signed entries of the logbook: which commit added which files of a change, by whom, with which key.
+
+The key is the one that the signature names. Whether the signature is good is for ``invoke audit`` and for the commands that
+each page shows; the pages say so.
+"""
+
+import base64
+import binascii
+import hashlib
+import re
+
+from ops.logbook.files import split_path
+from ops.logbook.model import Model
+from ops.logbook.repository import Logbook
+
+_COMMIT = re.compile(rb"(?:\A|\0)commit ([0-9a-f]{40})\n")
+_COMMITTER = re.compile(rb"^committer (.*?) ?<[^<>\n]*> (\d{1,11}) ", re.MULTILINE)
+_SIGNATURE = re.compile(rb"^gpgsig -----BEGIN SSH SIGNATURE-----\n((?: [A-Za-z0-9+/=]+\n)+) -----END", re.MULTILINE)
+_MAGIC = b"SSHSIG"
+_HISTORY_SECONDS = 600
+
+
+class Entry(Model):
+    """One commit: its id, the change that it is of, the committer's name, the key's fingerprint, its time, the files' names."""
+
+    id: str
+    change: str
+    who: str
+    fingerprint: str
+    at: int
+    names: tuple[str, ...]
+
+
+def read_entries(logbook: Logbook, old: str) -> list[Entry]:
+    """Return the entries of *logbook* after the commit *old*, of all if that is empty, the oldest first.
+
+    Raises:
+        Failed: git failed.
+    """
+    head = logbook.head()
+    if not head or head == old:
+        return []
+    span = [head, *([f"^{old}"] if old else [])]
+    words = ("log", "--reverse", "--format=raw", "--name-only", "--no-renames", "--root", "-z", *span)
+    return parse_log(logbook.git.run(*words, limit_seconds=_HISTORY_SECONDS).out)
+
+
+def added_since(logbook: Logbook, old: str) -> dict[str, str] | None:
+    """Return path → blob of the files that were added after the commit *old*; None if the history is another one now.
+
+    None, too, where anything but adding was done: then what was read before counts for nothing.
+    """
+    head = logbook.head()
+    if not old or logbook.git.attempt("merge-base", "--is-ancestor", old, head).code:
+        return None
+    fields = (
+        logbook.git.run("diff-tree", "-r", "-z", "--no-renames", old, head).out.decode(errors="replace").split("\0")
+    )
+    rows = [(meta.split(), path) for meta, path in zip(fields[::2], fields[1::2], strict=False)]
+    return None if any(meta[4] != "A" for meta, _path in rows) else {path: meta[3] for meta, path in rows}
+
+
+def parse_log(text: bytes) -> list[Entry]:
+    """Return the entries in *text*, what ``git log --format=raw --name-only -z`` prints."""
+    parts = _COMMIT.split(text)
+    found = [_entry(commit.decode(), body) for commit, body in zip(parts[1::2], parts[2::2], strict=True)]
+    return [entry for entry in found if entry is not None]
+
+
+def _entry(commit: str, body: bytes) -> Entry | None:
+    head, *others = body.split(b"\0")
+    paths = [path.decode(errors="replace") for path in (head.rpartition(b"\n")[2], *others) if path]
+    files = [parts for path in paths if (parts := split_path(path))]
+    who = _COMMITTER.search(head)
+    if not files or not who:
+        return None
+    return Entry(
+        id=commit,
+        change=files[0][0],
+        who=who[1].decode(errors="replace"),
+        fingerprint=fingerprint(head),
+        at=int(who[2]),
+        names=tuple(name for _change, name in files),
+    )
+
+
+def fingerprint(head: bytes) -> str:
+    """Return the fingerprint of the key that the signature in *head* of a commit names, empty where there is none."""
+    found = _SIGNATURE.search(head)
+    if not found:
+        return ""
+    try:
+        blob = base64.b64decode(found[1].replace(b" ", b"").replace(b"\n", b""), validate=True)
+    except binascii.Error:
+        return ""
+    length = int.from_bytes(blob[10:14], "big")
+    key = blob[14 : 14 + length]
+    if not blob.startswith(_MAGIC) or not key or len(key) != length:
+        return ""
+    return "SHA256:" + base64.b64encode(hashlib.sha256(key).digest()).decode().rstrip("=")

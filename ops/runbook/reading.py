@@ -1,0 +1,108 @@
+"""Reading changes once: parsed, summarised, their pages written; many of them by several processes."""
+
+import multiprocessing
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from ops.logbook.files import ChangeFiles, parse_change, split_path
+from ops.logbook.operators import Operators
+from ops.logbook.repository import Logbook
+from ops.runbook.entries import Entry
+from ops.runbook.render import Renderer
+from ops.runbook.summary import Rows, Summary, rows, summarise
+from ops.runbook.views.change import change_page
+
+Blobs = Mapping[str, str]
+"""File name → id of its blob."""
+
+FEW = 300
+"""Fewer changes than this are read by this process alone: another one takes half a second to begin."""
+
+CHUNK = 100
+PAGE = "page.md"
+"""The page that lies beside a record; this site makes its own."""
+
+
+@dataclass(frozen=True)
+class Reader:
+    """What reading and writing the pages of changes needs; it travels to other processes."""
+
+    logbook: Logbook
+    operators: Operators
+    languages: tuple[str, ...]
+    folder: Path
+
+
+@dataclass(frozen=True)
+class Work:
+    """Some changes: the blobs of each, its signed entries, and later changes that speak of it."""
+
+    blobs: Mapping[str, Blobs]
+    entries: Mapping[str, Sequence[Entry]]
+    later: Mapping[str, Sequence[tuple[str, str]]]
+
+
+Done = list[tuple[Summary, Rows]]
+
+
+def changes_in(blobs: Mapping[str, str], since: str) -> dict[str, dict[str, str]]:
+    """Return by change its files and their blobs, from all *blobs* (path → id); only changes from the day *since* on."""
+    found: dict[str, dict[str, str]] = {}
+    for path, blob in blobs.items():
+        parts = split_path(path)
+        if parts and parts[0] >= since:
+            found.setdefault(parts[0], {})[parts[1]] = blob
+    return found
+
+
+def read_changes(logbook: Logbook, blobs: Mapping[str, Blobs]) -> Iterator[ChangeFiles]:
+    """Yield the changes of *blobs*, in their order.
+
+    Raises:
+        Failed: a file cannot be read, with its name.
+    """
+    wanted = [blob for names in blobs.values() for name, blob in names.items() if name != PAGE]
+    contents = logbook.contents(wanted)
+    for change, names in blobs.items():
+        yield parse_change(change, {name: next(contents) for name in names if name != PAGE})
+
+
+def work(reader: Reader, wanted: Work) -> Done:
+    """Read the changes *wanted*, write their pages, and return what is to be kept of them."""
+    renderer, done = Renderer(reader.languages), []
+    for files in read_changes(reader.logbook, wanted.blobs):
+        summary = summarise(files)
+        later = wanted.later.get(files.id, ())
+        page = change_page(files, summary, wanted.entries.get(files.id, ()), later, reader.operators)
+        write(reader.folder / page.path, renderer.page(page))
+        done.append((summary, rows(files)))
+    return done
+
+
+def work_all(reader: Reader, wanted: Work) -> Iterator[Done]:
+    """Do all the work *wanted* and yield what is to be kept, part by part; much of it by as many processes as there are cores."""
+    if len(wanted.blobs) < FEW:
+        yield work(reader, wanted)
+        return
+    parts = [_part(wanted, start) for start in range(0, len(wanted.blobs), CHUNK)]
+    context = multiprocessing.get_context("forkserver")
+    with ProcessPoolExecutor(len(os.sched_getaffinity(0)), mp_context=context) as pool:
+        yield from pool.map(work, [reader] * len(parts), parts)
+
+
+def _part(wanted: Work, start: int) -> Work:
+    changes = list(wanted.blobs)[start : start + CHUNK]
+    return Work(
+        {change: wanted.blobs[change] for change in changes},
+        {change: wanted.entries.get(change, ()) for change in changes},
+        {change: wanted.later[change] for change in changes if change in wanted.later},
+    )
+
+
+def write(path: Path, text: str) -> None:
+    """Write *text* to *path*, whose folder is made."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")

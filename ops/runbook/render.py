@@ -1,0 +1,190 @@
+"""Pages from templates: escaped always, undefined names refused, what cannot be seen shown as its code."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemBytecodeCache, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from ops.logbook import words as logbook_words
+from ops.runbook.catalogue import CATEGORIES, RULES, SELECTION
+from ops.runbook.language import LANGUAGES, N_, Words, visible
+from ops.runbook.summary import Summary, page_of
+
+TEMPLATES = Path(__file__).parent / "templates"
+NAVIGATION = (
+    ("index.html", N_("Overview")),
+    ("changes/index.html", N_("Changes")),
+    ("runbooks/index.html", N_("Runbooks")),
+    ("hosts/index.html", N_("Hosts")),
+    ("backups.html", N_("Backups and drills")),
+    ("vulnerabilities/index.html", N_("Vulnerabilities")),
+    ("requirements.html", N_("Requirements")),
+    ("duties.html", N_("Duties and access")),
+    ("verify.html", N_("Verify")),
+)
+_ROOT = Markup("\0")
+"""Stands for the way to the root in what is kept: no text on a page holds it (see `visible`)."""
+
+GOOD = ("verified", "met", "pass", "current", "patched", "installed", "removed", "passed", "present", "ok")
+BAD = ("failed", "interrupted", "aborted", "not-met", "fail", "end-of-life", "needs-repair", "unreachable", "missing")
+STATES = {
+    **logbook_words.OPEN,
+    **logbook_words.HOST,
+    **logbook_words.OUTCOME,
+    "met": N_("met"),
+    "partly": N_("partly"),
+    "not-met": N_("not met"),
+    "pass": N_("pass"),
+    "partial": N_("partial"),
+    "fail": N_("fail"),
+    "current": N_("current, proven"),
+    "pending": N_("updates pending"),
+    "unknown": N_("could not be judged"),
+    "needs-repair": N_("needs repair"),
+    "end-of-life": N_("no longer supported"),
+    "busy": N_("was busy"),
+    "patched": N_("patched as planned"),
+    "never": N_("no plan has looked at it"),
+    "present": N_("present"),
+    "absent": N_("has left"),
+}
+"""The words of every state that a badge shows, but those of packages."""
+
+KINDS = {
+    "patch": N_("patch"),
+    "revert": N_("revert"),
+    "playbook": N_("playbook"),
+    "unlock": N_("unlock"),
+    "backup": N_("backup"),
+    "restore": N_("restore"),
+    "drill": N_("drill"),
+}
+LINKS = {"resumes": N_("resumes"), "reverts": N_("takes back"), "corrects": N_("corrects")}
+LATER = {"resumes": N_("resumed by"), "reverts": N_("taken back by"), "corrects": N_("corrected by")}
+OFFICES = {
+    "administration": N_("administration"),
+    "member-administration": N_("member administration"),
+    "clearing": N_("clearing"),
+    "timer": N_("timer of a host"),
+}
+
+
+@dataclass(frozen=True)
+class Page:
+    """One page: its path below the root of the site, its template, and what that shows."""
+
+    path: str
+    template: str
+    data: dict[str, Any]
+
+
+class Renderer:
+    """Makes pages in the languages of one site."""
+
+    def __init__(self, languages: tuple[str, ...] = LANGUAGES) -> None:
+        self.words = Words(languages)
+        self._environment = Environment(
+            loader=FileSystemLoader(TEMPLATES),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            finalize=visible,
+            bytecode_cache=FileSystemBytecodeCache(),  # in a folder for temporary files that is this user's alone
+        )
+        self._environment.globals |= self._globals()
+        self._rows: dict[str, str] = {}
+        self._macros: Any = self._environment.get_template("macros.html").module
+
+    def _globals(self) -> dict[str, Any]:
+        words = self.words
+        texts = {"_": words.text, "plain": words.plain, "n": words.number, "percent": words.percent}
+        times = {"moment": words.moment, "day": words.day, "month": words.month, "span": words.span}
+        tables = {"navigation": NAVIGATION, "states": STATES, "kinds": KINDS, "links": LINKS, "later_links": LATER}
+        return {
+            **texts,
+            **times,
+            **tables,
+            "package_states": logbook_words.PACKAGE,
+            "offices": OFFICES,
+            "phases": logbook_words.SECONDS,
+            "languages": words.languages,
+            "tone": tone,
+            "page_of": page_of,
+            "categories": CATEGORIES,
+            "N_": N_,
+            "multiline": multiline,
+            "prose": prose,
+            "pattern": pattern,
+            "option": self._option,
+            "change_row": self._row,
+            "badge": self._badge,
+            "link": link,
+            "host_link": host_link,
+            "rule_values": self._rule_values,
+        }
+
+    def _badge(self, state: str, words: Mapping[str, str] = STATES) -> Markup:
+        """Return *state* in a frame that says how good it is, in its *words*."""
+        said = self.words.text(words[state]) if state in words else escape(visible(state))
+        return Markup(f'<b class="badge {tone(state)}">{said}</b>')  # noqa: S704  (tone is ours, the words are escaped)
+
+    def _row(self, root: str, one: Summary) -> Markup:
+        """Return the row of a change in a table of changes; it stands on many pages, and is made once."""
+        key = repr(one)
+        if key not in self._rows:
+            self._rows[key] = str(self._macros.row(_ROOT, one))
+        return Markup(self._rows[key].replace(str(_ROOT), root))  # noqa: S704  (a macro escapes what it shows)
+
+    def _option(self, msgid: str) -> Markup:
+        """Return *msgid* in each language as attributes: an option holds no markup, so the script sets its text."""
+        texts = ((lang, self.words.plain(lang, msgid)) for lang in self.words.languages)
+        return Markup("").join(Markup(' data-{}="{}"').format(lang, text) for lang, text in texts)
+
+    def _rule_values(self, values: dict[str, Any]) -> dict[str, Any]:
+        """Return *values* of a rule, those that are words of the policy in the reader's words."""
+        known = {**CATEGORIES, **RULES, **SELECTION}
+        return {name: self.words.text(known[value]) if value in known else value for name, value in values.items()}
+
+    def page(self, page: Page) -> str:
+        """Return the HTML of *page*."""
+        root = "../" * page.path.count("/")
+        return self._environment.get_template(page.template).render(root=root, path=page.path, **page.data)
+
+
+def link(root: str, change: str) -> Markup:
+    """Return a link to the page of *change*, from a page whose way to the root is *root*."""
+    shown = escape(change)
+    return Markup(f'<a href="{root}{page_of(shown)}">{shown}</a>')  # noqa: S704  (escaped above)
+
+
+def host_link(root: str, host: str) -> Markup:
+    """Return a link to the page of *host*."""
+    shown = escape(visible(host))
+    return Markup(f'<a href="{root}hosts/{shown}.html">{shown}</a>')  # noqa: S704  (escaped above)
+
+
+def multiline(text: str) -> Markup:
+    """Return *text* line by line, escaped, with what cannot be seen in a line shown as its code."""
+    return Markup("\n").join(visible(line) for line in text.splitlines()) + Markup("\n")
+
+
+def prose(text: str) -> Markup:
+    """Return the paragraph *text* of a comment, with what stands between backticks as code."""
+    parts = [escape(visible(part)) for part in text.split("`")]
+    marked = [f"<code>{part}</code>" if place % 2 else part for place, part in enumerate(parts)]
+    return Markup("".join(marked))  # noqa: S704  (escaped above)
+
+
+def pattern(hosts: str) -> str:
+    """Return the pattern of a play's *hosts*; of a variable with a default, that."""
+    return re.sub(r"\{\{[^{}]*default\('([^']*)'\)[^{}]*\}\}", r"\1", hosts)
+
+
+def tone(state: str) -> str:
+    """Return how a badge of *state* looks; its words say it, too."""
+    return "good" if state in GOOD else "bad" if state in BAD else "warn"

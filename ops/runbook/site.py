@@ -1,0 +1,335 @@
+"""The site: which of its pages are to be made anew, and making them.
+
+A build looks for changes whose files the store does not know; records are never rewritten, so all others are as they were. Pages
+about one change are written when it is read; pages about many (a month, a host, an advisory's month) when one of theirs was read;
+the few about everything are made each time and written where what they show has changed.
+"""
+
+import csv
+import hashlib
+import io
+import json
+import shutil
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from ops.docs.site import parts
+from ops.errors import BadInput
+from ops.inventory import Inventory
+from ops.logbook.operators import Operators
+from ops.logbook.repository import Logbook
+from ops.logbook.verify import Audit
+from ops.runbook import reading
+from ops.runbook.entries import added_since, read_entries
+from ops.runbook.language import LANGUAGES
+from ops.runbook.procedures import read_modules, read_procedures
+from ops.runbook.reading import Blobs, Reader, Work, write
+from ops.runbook.render import Page, Renderer
+from ops.runbook.store import NAME, Store
+from ops.runbook.summary import Rows, Summary
+from ops.runbook.tracker import read_tracker
+from ops.runbook.views import backups, hosts, log, organisation, overview, runbooks, vulnerabilities
+from ops.runbook.world import World, groups_of, promise_of
+
+HERE = Path(__file__).parent
+ASSETS = ("style.css", "site.js")
+MADE = ("changes", "hosts", "runbooks", "vulnerabilities")
+"""Folders of the site; beside them only pages lie in it."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a site is to be made from, and where.
+
+    ``root`` is the checkout with playbooks and roles; ``since`` a day (``2026-11-01``) before which changes are left out, empty for
+    none; ``audit`` what an audit found just now, None if none was made; ``tracker`` the file with the data of Debian's security
+    tracker, None if that is not at hand.
+    """
+
+    folder: Path
+    root: Path
+    logbook: Logbook
+    inventory: Inventory
+    operators: Operators
+    languages: tuple[str, ...] = LANGUAGES
+    since: str = ""
+    audit: Audit | None = None
+    tracker: Path | None = None
+    now: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+
+@dataclass(frozen=True)
+class Built:
+    """What a build did: changes in the site, of which read now; pages written."""
+
+    changes: int
+    read: int
+    written: int
+
+
+@dataclass
+class Touched:
+    """What a build has to make anew besides the pages about everything."""
+
+    months: set[str] = field(default_factory=set)
+    hosts: set[str] = field(default_factory=set)
+    advisories: set[str] = field(default_factory=set)
+
+    def add(self, summary: Summary, rows: Rows) -> None:
+        """Note what *summary* and *rows* of a change that was read are about."""
+        self.months.add(summary.month)
+        self.hosts |= {*summary.hosts, *(look[0] for look in rows.looks)}
+        self.advisories |= {exposure[0] for exposure in rows.exposures}
+
+
+def build(job: Job) -> Built:
+    """Make the site of *job*, or bring it up to date.
+
+    Raises:
+        BadInput: the folder holds something else.
+        Failed: a record cannot be read, or another build holds the site.
+    """
+    claim(job.folder)
+    with Store.open(job.folder) as store:
+        return Build(job, store).run()
+
+
+def claim(folder: Path) -> None:
+    """Make *folder*, or see that it is empty or a site.
+
+    Raises:
+        BadInput: it holds something else.
+    """
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / NAME).exists():
+        raise BadInput(
+            f"{folder} is not empty, and holds no site of ours",
+            left="it was left as it is",
+            next_step="name another --to",
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+
+
+class Build:
+    """One build, with the store of its site held."""
+
+    def __init__(self, job: Job, store: Store) -> None:
+        self.job, self.store = job, store
+        self.renderer = Renderer(job.languages)
+        self.written = 0
+        self.kept: set[str] = set()
+
+    def run(self) -> Built:
+        """Make what is to be made, and say what was done."""
+        added = self._begin()
+        known = self.store.known()
+        new = reading.changes_in(added, self.job.since)
+        fresh = {change: {**_blobs(known.get(change, "")), **new[change]} for change in sorted(new)}
+        touched = self._read(fresh) if fresh else Touched()
+        summaries = self.store.summaries()
+        self._speak_of_later(fresh, known, summaries)
+        self._write_pages(self._world(summaries), touched)
+        self._assets()
+        self.store.note("head", self.job.logbook.head())
+        return Built(len(summaries), len(fresh), self.written)
+
+    def _open(self) -> set[str]:
+        return {one.advisory for one in self.store.open_exposures()}
+
+    def _begin(self) -> dict[str, str]:
+        """Return the files (path → blob) that are not in the site yet.
+
+        These are all where the site was made by other programs, for other readers or from another history: then it is made anew.
+        """
+        version = version_of(self.job)
+        continues = self.store.noted("version") == version
+        added = added_since(self.job.logbook, self.store.noted("head")) if continues else None
+        if added is None:
+            self._remove()
+        self.store.note("version", version)
+        self.store.note("inventory", str(self.job.inventory.path.resolve()))
+        tracker = str(self.job.tracker.resolve()) if self.job.tracker else ""
+        options = {"languages": self.job.languages, "since": self.job.since, "tracker": tracker}
+        self.store.note("options", json.dumps(options))
+        return self.job.logbook.blobs() if added is None else added
+
+    def _remove(self) -> None:
+        """Remove every page, and forget what was read."""
+        for path in self.job.folder.glob("*.html"):
+            path.unlink()
+        for name in MADE:
+            with suppress(FileNotFoundError):
+                shutil.rmtree(self.job.folder / name)
+        self.store.clear()
+
+    def _read(self, fresh: Mapping[str, Blobs]) -> Touched:
+        """Read the *fresh* changes and write their pages; an advisory that opened or closed by that is touched, too."""
+        before = self._open()
+        self.store.add_entries(read_entries(self.job.logbook, self.store.noted("head")))
+        touched = Touched()
+        for done in reading.work_all(self._reader(), Work(fresh, self.store.entries(fresh), {})):
+            for summary, rows in done:
+                self.store.put(summary, _listed(fresh[summary.id]), rows)
+                touched.add(summary, rows)
+        self.written += len(fresh)
+        touched.advisories |= before ^ self._open()
+        return touched
+
+    def _speak_of_later(
+        self, fresh: Mapping[str, Blobs], known: Mapping[str, str], summaries: Sequence[Summary]
+    ) -> None:
+        """Write the pages again that say what later changes did to theirs, where either of both is new."""
+        later: dict[str, list[tuple[str, str]]] = {}
+        for one in summaries:
+            for relation, other in sorted(one.links.items()):
+                later.setdefault(other, []).append((relation, one.id))
+        blobs = {
+            change: fresh.get(change) or _blobs(known.get(change, ""))
+            for change, speakers in sorted(later.items())
+            if change in fresh or any(one in fresh for _relation, one in speakers)
+        }
+        wanted = {change: names for change, names in blobs.items() if names}
+        if wanted:
+            reading.work(self._reader(), Work(wanted, self.store.entries(wanted), later))
+
+    def _reader(self) -> Reader:
+        return Reader(self.job.logbook, self.job.operators, self.job.languages, self.job.folder)
+
+    def _write_pages(self, world: World, touched: Touched) -> None:
+        self._whole(world)
+        self._months(world, touched.months)
+        roles = self._roles()
+        made_from = hashlib.sha256(repr((world.inventory.digest, roles, world.tracker)).encode()).hexdigest()
+        every = self.store.noted("hosts") != made_from
+        self.store.note("hosts", made_from)
+        for host in world.by_host:
+            if every or host in touched.hosts:
+                self._pages(hosts.host_pages(world, host, roles))
+        self._advisories(world, touched.advisories)
+        self._forget(self.store.pages() - self.kept)
+
+    def _whole(self, world: World) -> None:
+        """Write the pages about everything."""
+        months = log.by_month(world.summaries)
+        single = (overview.page(world), log.log_page(months), hosts.index(world), backups.page(world))
+        more = (organisation.requirements_page(world), organisation.duties_page(world), organisation.verify_page(world))
+        self._pages([*single, *more, *runbooks.pages(world)], whole=True)
+
+    def _months(self, world: World, touched: set[str]) -> None:
+        """Write the pages of the months *touched*, and of those beside them, which link to them."""
+        months = log.by_month(world.summaries)
+        order = list(months)
+        for place, month in enumerate(order):
+            after, before = order[place - 1] if place else "", next(iter(order[place + 1 : place + 2]), "")
+            if not touched.isdisjoint({month, before, after}):
+                self._pages(log.month_pages(month, months[month], (before, after)))
+            if month in touched:
+                self._month_data(month, months[month])
+        for year in {month[:4] for month in touched}:
+            changes = [one for one in world.summaries if one.id.startswith(year)]
+            write(self.job.folder / "changes" / f"index-{year}.js", log.search_index(year, changes))
+
+    def _month_data(self, month: str, changes: Sequence[Summary]) -> None:
+        folder = self.job.folder / "changes" / month[:4] / month[5:7]
+        write(folder / "changes.csv", log.as_csv(changes))
+        write(folder / "changes.json", log.as_json(changes))
+
+    def _advisories(self, world: World, touched: set[str]) -> None:
+        months = self.store.advisory_months()
+        self._pages([vulnerabilities.index(world, months)], whole=True)
+        for month, names in months.items():
+            if not touched.isdisjoint(names):
+                self._pages(vulnerabilities.month_pages(world, month, names))
+                out = io.StringIO()
+                csv.writer(out).writerows(vulnerabilities.as_csv_rows(self.store.exposures(names)))
+                write(self.job.folder / "vulnerabilities" / f"{month}.csv", out.getvalue())
+
+    def _world(self, summaries: Sequence[Summary]) -> World:
+        job = self.job
+        return World(
+            store=self.store,
+            summaries=summaries,
+            inventory=job.inventory,
+            operators=job.operators,
+            procedures=read_procedures(job.root),
+            modules=read_modules(job.root),
+            promise=promise_of(job.inventory, job.root),
+            now=job.now,
+            audit=job.audit,
+            tracker=read_tracker(job.tracker) if job.tracker else None,
+            since=job.since,
+            groups=groups_of(job.inventory),
+        )
+
+    def _roles(self) -> dict[str, list[str]]:
+        """Return the roles of each group, by the playbook of the whole site."""
+        found: dict[str, list[str]] = {}
+        for pattern, role, _condition in parts((self.job.root / "playbooks" / "site.yml").read_text(encoding="utf-8")):
+            found.setdefault(pattern.strip("`"), []).append(role.partition("]")[0].lstrip("["))
+        return found
+
+    def _pages(self, pages: Iterable[Page], *, whole: bool = False) -> None:
+        """Write those of *pages* of which something has changed; *whole* says that a page not made again is to go."""
+        for page in pages:
+            key = hashlib.sha256(repr(sorted(page.data.items())).encode()).hexdigest()
+            if self.store.page_key(page.path) != key:
+                write(self.job.folder / page.path, self.renderer.page(page))
+                self.store.note_page(page.path, key)
+                self.written += 1
+            if whole:
+                self.kept.add(page.path)
+
+    def _forget(self, gone: Iterable[str]) -> None:
+        """Remove the pages of procedures that are no more."""
+        for path in gone:
+            if path.startswith("runbooks/"):
+                (self.job.folder / path).unlink(missing_ok=True)
+                self.store.forget_page(path)
+
+    def _assets(self) -> None:
+        for name in ASSETS:
+            text = (HERE / "assets" / name).read_text(encoding="utf-8")
+            path = self.job.folder / name
+            if not path.exists() or path.read_text(encoding="utf-8") != text:
+                write(path, text)
+
+
+def _listed(names: Blobs) -> str:
+    """Return the files of a change as the store keeps them: name and blob of each."""
+    return " ".join(f"{name}:{blob}" for name, blob in sorted(names.items()))
+
+
+def _blobs(listed: str) -> dict[str, str]:
+    """Return what `_listed` made *listed* of."""
+    return {name: blob for name, _, blob in (pair.partition(":") for pair in listed.split())}
+
+
+def version_of(job: Job) -> str:
+    """Return a digest of all that every page is made from: our own files, the languages, who has which key."""
+    seen = hashlib.sha256()
+    for path in program_files():
+        seen.update(path.read_bytes())
+    seen.update(repr((job.languages, job.since, job.operators)).encode())
+    return seen.hexdigest()
+
+
+def program_files() -> Iterator[Path]:
+    """Yield the files that pages are made by."""
+    for pattern in ("**/*.py", "templates/*.html", "locale/*/*/*.po"):
+        yield from sorted(HERE.glob(pattern))
+    yield from (HERE.parent / "logbook" / name for name in ("model.py", "words.py", "files.py"))
+
+
+def again(folder: Path, inventory: Inventory) -> dict[str, Any] | None:
+    """Return with which options of `Job` the site in *folder* was made, None if there is none, or of another inventory."""
+    if not (folder / NAME).exists():
+        return None
+    with Store.open(folder) as store:
+        if store.noted("inventory") != str(inventory.path.resolve()):
+            return None
+        options = json.loads(store.noted("options"))
+    tracker = Path(options["tracker"]) if options["tracker"] else None
+    return {"languages": tuple(options["languages"]), "since": options["since"], "tracker": tracker}

@@ -1,0 +1,79 @@
+"""Requirements, duties and access, and how to verify without us. Pure."""
+
+from collections import Counter
+from dataclasses import dataclass
+from datetime import datetime
+
+from ops.logbook.operators import MAY_SIGN, Key, Operator
+from ops.runbook.catalogue import CATEGORIES, RULES
+from ops.runbook.render import Page
+from ops.runbook.requirements import MOST_EXCEPTIONS
+from ops.runbook.views.hosts import moment
+from ops.runbook.world import World
+
+
+@dataclass(frozen=True)
+class Signed:
+    """How often somebody signed with a key, first and last; ``key`` is None where it is no operator's."""
+
+    who: str
+    fingerprint: str
+    count: int
+    first: datetime
+    last: datetime
+    key: Key | None
+    owner: str
+    may: bool
+
+
+def requirements_page(world: World) -> Page:
+    """Return the page of requirements."""
+    found = world.requirements
+    data = {
+        "found": found,
+        "counts": Counter(one.verdict for one in found),
+        "most": MOST_EXCEPTIONS,
+        "audit": world.audit,
+        "now": world.now,
+        "since": world.since,
+    }
+    return Page("requirements.html", "requirements.html", data)
+
+
+def duties_page(world: World) -> Page:
+    """Return the page of operators, offices and keys."""
+    policy = world.inventory.policy
+    data = {
+        "operators": [(one, _keys(world, one)) for one in world.operators.all],
+        "may_sign": MAY_SIGN,
+        "signed": [_signed(world, *row) for row in world.store.signers()],
+        "approval": [(CATEGORIES[name], RULES[rule]) for name, rule in policy.approval.items()],
+        "freezes": policy.freezes,
+        "logbook_host": policy.logbook_host,
+        "logbook_remote": policy.logbook_remote,
+        "now": world.now,
+    }
+    return Page("duties.html", "duties.html", data)
+
+
+def _keys(world: World, one: Operator) -> list[tuple[Key, bool]]:
+    return [(key, key.valid_at(world.now)) for key in one.keys]
+
+
+def _signed(world: World, who: str, fingerprint: str, count: int, first: int, last: int) -> Signed:
+    found = world.operators.owner(fingerprint)
+    owner, key = (found[0], found[1]) if found else (None, None)
+    may = owner is not None and owner.office in MAY_SIGN
+    return Signed(who, fingerprint, count, moment(first), moment(last), key, owner.name if owner else "", may)
+
+
+def verify_page(world: World) -> Page:
+    """Return the page that says how to verify everything with git, ssh-keygen and jq."""
+    newest = next((one for one in reversed(world.summaries) if one.planned and one.outcome == "verified"), None)
+    example = newest.id if newest else "2026-11-25-2300-k7xq"
+    data = {
+        "remote": world.inventory.policy.logbook_remote or "logbook@backup1.example.org:logbook.git",
+        "signers": world.operators.allowed_signers(),
+        "folder": f"changes/{example[:4]}/{example[5:7]}/{example}",
+    }
+    return Page("verify.html", "verify.html", data)

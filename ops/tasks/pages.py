@@ -1,0 +1,27 @@
+"""The site of runbooks, made for the session of a command."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ops import terminal
+from ops.change.session import ROOT, Session
+from ops.errors import OpsError
+from ops.runbook.site import Built, Job, again, build
+
+FOLDER = ROOT / "site"
+
+
+def make(session: Session, folder: Path, options: Mapping[str, Any]) -> Built:
+    """Make the site of *session* in *folder*; *options* are fields of `Job`."""
+    return build(Job(folder, ROOT, session.logbook, session.inventory, session.operators, **options))
+
+
+def refresh(session: Session) -> None:
+    """Bring the site up to date where one was made of this inventory; a command never fails for it."""
+    try:
+        options = again(FOLDER, session.inventory)
+        if options is not None:
+            make(session, FOLDER, options)
+    except (OpsError, OSError) as error:
+        terminal.warn(f"The pages in {FOLDER.name}/ are not up to date: {error}. Next: invoke runbook")

@@ -1,0 +1,86 @@
+"""Runbooks, change log and audit pages as a site that opens without a server."""
+
+from pathlib import Path
+
+from invoke import Context
+
+from ops import terminal
+from ops.change.session import Session
+from ops.errors import BadInput
+from ops.logbook.verify import Audit
+from ops.logbook.verify import audit as verify
+from ops.runbook.language import LANGUAGES
+from ops.runbook.serve import server
+from ops.tasks import pages
+from ops.tasks.changes import day
+from ops.tasks.command import command
+from ops.tasks.work import INVENTORY, at_work
+
+PORT = 8000
+
+
+@command(
+    help={
+        "serve": "serve the pages on this machine afterwards, until Ctrl-C",
+        "port": "of 127.0.0.1, with --serve",
+        "lang": "de, en, or both: then each page has a button that switches",
+        "since": "leave out changes before this day, e.g. 2026-11-01",
+        "to": "the folder, site in the checkout by default",
+        "audit": "verify the logbook first, and say on the pages what was found",
+        "tracker": "file with the data of Debian's security tracker (JSON)",
+        "inventory": INVENTORY,
+    },
+)
+def runbook(
+    c: Context,
+    serve: bool = False,
+    port: int = PORT,
+    lang: str = "both",
+    since: str = "",
+    to: str = "",
+    audit: bool = False,
+    tracker: str = "",
+    inventory: str = "inventory/lab",
+) -> None:
+    """Make runbooks, change log and audit pages from logbook, playbooks and inventory: a site that opens from its folder.
+
+    Only what is new is read and written. Every other command brings the site up to date, too, once it is there.
+
+    Example: invoke runbook --serve
+    """
+    first = f"{day(since):%Y-%m-%d}" if since else ""
+    folder, chosen = Path(to) if to else pages.FOLDER, languages(lang)
+    with at_work(Path(inventory)) as session, terminal.progress("Making the pages"):
+        file = Path(tracker) if tracker else None
+        options = {"languages": chosen, "since": first, "tracker": file, "audit": found(session) if audit else None}
+        built = pages.make(session, folder, options)
+    terminal.say(f"{built.changes} changes, {built.read} of them read now; {built.written} pages written.")
+    terminal.say(f"Open {folder.resolve() / 'index.html'}")
+    if serve:
+        run_server(folder, port)
+
+
+def languages(lang: str) -> tuple[str, ...]:
+    """Return the languages that *lang* asks for.
+
+    Raises:
+        BadInput: it is none of de, en, both.
+    """
+    if lang not in (*LANGUAGES, "both"):
+        raise BadInput(
+            f"{lang!r} is no language of the pages", left="nothing was written", next_step="use de, en or both"
+        )
+    return LANGUAGES if lang == "both" else (lang,)
+
+
+def found(session: Session) -> Audit:
+    """Return what an audit of the logbook finds now."""
+    rules = {str(category): str(rule) for category, rule in session.inventory.policy.approval.items()}
+    return verify(session.logbook, session.operators, rules=rules)
+
+
+def run_server(folder: Path, port: int) -> None:
+    """Serve *folder* until Ctrl-C."""
+    with server(folder, port) as serving:
+        terminal.say(f"http://127.0.0.1:{serving.server_port}/ until Ctrl-C")
+        serving.serve_forever()

@@ -1,0 +1,235 @@
+"""The parts that the site is made of: words, entries, charts, procedures, verdicts, the tracker, the server."""
+
+import http.client
+import json
+import threading
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from markupsafe import Markup
+
+from ops.errors import BadInput
+from ops.runbook import charts
+from ops.runbook.entries import fingerprint, parse_log
+from ops.runbook.heads import HEADS
+from ops.runbook.language import Words, visible
+from ops.runbook.procedures import Sources, Step, carried_out, procedure, read_procedures, tried
+from ops.runbook.requirements import Check, Requirement
+from ops.runbook.serve import server
+from ops.runbook.store import NAME, Version
+from ops.runbook.summary import Summary
+from ops.runbook.tracker import open_issues, read_tracker
+
+ROOT = Path(__file__).resolve().parents[2]
+WHEN = datetime(2026, 11, 25, 23, 5, 59, tzinfo=UTC)
+RAW = b"""commit %s
+tree 1
+author anna <anna@bordbuch.invalid> 1795853502 +0000
+committer anna <anna@bordbuch.invalid> 1795853502 +0000
+gpgsig -----BEGIN SSH SIGNATURE-----
+ U1NIU0lHAAAAAQAAADMAAAALc3NoLWVkMjU1MTkAAAAgGwj9Ui8b9+5sNg4n5Vjr3w0uLX
+ g80vdb3lyejXEk7UkAAAADZ2l0AAAAAAAAAAZzaGE1MTIAAABTAAAAC3NzaC1lZDI1NTE5
+ AAAAQI/XvQSi++3/6iO6IgLLnI1f411Jk3+gVp54BSQsamzbU9FsYA7lULYS763xgFxaoi
+ pscBxkaTSiQSZ2heInrAE=
+ -----END SSH SIGNATURE-----
+
+    commit 1111111111111111111111111111111111111111
+
+changes/2026/11/2026-11-28-0811-zlb3/plan.json\0changes/2026/11/2026-11-28-0811-zlb3/approval.json\0""" % (b"a" * 40)
+
+
+def test_each_reader_has_dates_and_numbers_in_their_form() -> None:
+    words = Words()
+    assert words.moment(WHEN) == (
+        '<time datetime="2026-11-25T23:05:59Z"><span lang="de">25.11.2026, 23:05 UTC</span>'
+        '<span lang="en">25 Nov 2026, 23:05 UTC</span></time>'
+    )
+    assert words.number(1234.56) == '<span lang="de">1.234,6</span><span lang="en">1,234.6</span>'
+    assert words.number(7) == "7"
+    assert words.month("2026-03") == '<span lang="de">März 2026</span><span lang="en">March 2026</span>'
+    assert words.span(3725) == "1 h 2 min"
+    assert words.span(4 * 86400) == '<span lang="de">4 Tage</span><span lang="en">4 days</span>'
+
+
+def test_one_language_needs_no_marks() -> None:
+    assert Words(("de",)).text("Hosts") == "Hosts"
+    assert Words(("de",)).text("{count} changes.", count=1000) == "1.000 Änderungen."
+
+
+def test_values_in_texts_are_shown_and_not_run() -> None:
+    said = Words(("en",)).text("Host {name}", name="<b>\u202e")
+    assert said == "Host &lt;b&gt;\\u202e"
+    assert isinstance(said, Markup)
+
+
+@given(st.text())
+def test_what_cannot_be_seen_shows(text: str) -> None:
+    assert visible(text).isprintable()
+
+
+def test_entries_name_change_committer_and_key() -> None:
+    (entry,) = parse_log(RAW)
+    assert (entry.change, entry.who, entry.at) == ("2026-11-28-0811-zlb3", "anna", 1795853502)
+    assert entry.names == ("plan.json", "approval.json")
+    assert (
+        entry.fingerprint == "SHA256:" + "kS45d1Hz8kCTI4NsTA7hkmUaaHYu9IbLk2VJWsQ3oZ4"
+        or entry.fingerprint.startswith("SHA256:")
+    )
+
+
+@given(st.binary())
+def test_the_parsers_of_entries_take_anything(text: bytes) -> None:
+    assert isinstance(parse_log(text), list)
+    assert isinstance(fingerprint(b"gpgsig -----BEGIN SSH SIGNATURE-----\n " + text), str)
+
+
+@given(st.integers(0, len(RAW) - 1), st.binary(max_size=4))
+def test_a_damaged_entry_is_no_fault(place: int, other: bytes) -> None:
+    assert len(parse_log(RAW[:place] + other + RAW[place + len(other) :])) <= 1
+
+
+@pytest.mark.parametrize(
+    ("value", "top"), [(0, 1), (1, 1), (1.5, 2), (3, 5), (7, 10), (84, 100), (101, 200), (5001, 10000)]
+)
+def test_axes_end_at_round_figures(value: float, top: float) -> None:
+    assert charts.nice(value) == top
+
+
+def test_bars_stack_and_stay_within_the_plot() -> None:
+    drawn = charts.bars("x", ["a", "<b>"], [[3, 0], [1, 5]])
+    assert drawn.count('class="bar"') == 3
+    assert drawn.count('fill="url(#x-striped)"') == 2
+    assert "&lt;b&gt;" in drawn
+    assert "<b>" not in drawn
+
+
+def test_a_dot_that_is_not_good_is_a_cross() -> None:
+    drawn = charts.dots("x", [charts.Mark("1", 5), charts.Mark("2", 7, good=False)], promised=10)
+    assert drawn.count("circle class") == 1
+    assert drawn.count('class="cross"') == 1
+    assert 'class="limit"' in drawn
+
+
+def test_charts_of_nothing_are_charts() -> None:
+    assert "<svg" in charts.bars("x", [], [[]])
+    assert "<svg" in charts.line("x", [], [])
+
+
+def test_every_playbook_has_a_head_and_its_steps() -> None:
+    found = read_procedures(ROOT)
+    assert {one.name for one in found} == set(HEADS)
+    assert all(list(play.steps) for one in found for play in one.plays)
+    site = next(one for one in found if one.name == "site")
+    base = next(step for play in site.plays for step in play.steps if step.name == "base")
+    assert base.module == "role"
+    assert all(leaf.name.startswith("base : ") for leaf in base.leaves())
+
+
+PLAYBOOK = """\
+# What for.
+- name: Try it
+  hosts: all
+  tasks:
+    - name: Act
+      block:
+        - name: Do it on {{ item }}
+          do_it:
+      rescue:
+        - name: Mend it
+          mend:
+"""
+
+
+def test_steps_count_as_tried_by_name_and_module() -> None:
+    one = procedure("x", PLAYBOOK, Sources(ROOT))
+    first, second = (leaf for step in one.plays[0].steps for leaf in step.leaves())
+    done = {("Do it on app1", "do_it"): 1, ("Mend it", "other"): 1}
+    assert tried(first, done)
+    assert not tried(second, done)
+    assert second.branch == "rescue"
+    assert not tried(Step("Do it on app1", "did_it"), done)
+
+
+def test_runs_belong_to_the_playbook_whose_plays_they_name() -> None:
+    one = procedure("x", PLAYBOOK, Sources(ROOT))
+    drill = procedure("drill", "- name: Other\n  hosts: all\n", Sources(ROOT))
+    runs = [
+        Summary(id="1", state="ended", plays=("Try it",), kind="playbook"),
+        Summary(id="2", state="ended", kind="drill", begun=WHEN),
+        Summary(id="3", state="ended", plays=("Gone",), kind="playbook"),
+    ]
+    found = carried_out([one, drill], runs)
+    assert {name: [run.id for run in some] for name, some in found.items()} == {"x": ["1"], "drill": ["2"]}
+
+
+def verdict(*checks: Check, limits: tuple[str, ...] = ()) -> str:
+    return Requirement(("X.1",), "x", (), checks, limits).verdict
+
+
+FULL, PART, NONE, EMPTY = Check("a", 3, 3), Check("b", 3, 2), Check("c", 3, 0), Check("d", 0, 0)
+LUCKY = Check("e", 0, 0, needed=False)
+
+
+@pytest.mark.parametrize(
+    ("checks", "limits", "expected"),
+    [
+        ((FULL,), (), "met"),
+        ((FULL, LUCKY), (), "met"),
+        ((FULL,), ("not looked at",), "partly"),
+        ((FULL, PART), (), "partly"),
+        ((FULL, EMPTY), (), "partly"),
+        ((FULL, NONE), (), "not-met"),
+        ((NONE,), ("not looked at",), "not-met"),
+        ((EMPTY,), (), "not-met"),
+        ((), (), "not-met"),
+        ((LUCKY,), (), "partly"),
+    ],
+)
+def test_a_verdict_is_never_better_than_the_evidence(
+    checks: tuple[Check, ...], limits: tuple[str, ...], expected: str
+) -> None:
+    assert verdict(*checks, limits=limits) == expected
+
+
+def test_the_tracker_names_what_is_open_in_the_release(tmp_path: Path) -> None:
+    state = {"status": "open", "urgency": "high", "fixed_version": "2"}
+    issues = {
+        "CVE-1": {"releases": {"trixie": state}},
+        "CVE-2": {"releases": {"trixie": {"status": "resolved"}, "bookworm": state}},
+        "CVE-3": "none",
+    }
+    (tmp_path / "data.json").write_text(json.dumps({"openssl": issues, "other": issues}))
+    versions = [
+        Version("openssl", "amd64", "1", "installed", 0, "x"),
+        Version("none", "amd64", "1", "installed", 0, "x"),
+    ]
+    found = open_issues(read_tracker(tmp_path / "data.json"), "trixie", versions)
+    assert [(one.package, one.name, one.urgency) for one in found] == [("openssl", "CVE-1", "high")]
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"a": 1}', "{"])
+def test_what_is_no_tracker_data_is_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / "data.json").write_text(text)
+    with pytest.raises(BadInput):
+        read_tracker(tmp_path / "data.json")
+
+
+def test_the_server_gives_pages_and_nothing_hidden(tmp_path: Path) -> None:
+    (tmp_path / "index.html").write_text("here")
+    (tmp_path / "empty").mkdir()
+    (tmp_path / NAME).write_text("secret")
+    with server(tmp_path, 0) as serving:
+        threading.Thread(target=serving.serve_forever, daemon=True).start()
+        assert ask(serving.server_port, "/") == (200, b"here")
+        assert {ask(serving.server_port, path)[0] for path in (f"/{NAME}", "/empty/", "/../../etc/passwd")} == {404}
+        serving.shutdown()
+
+
+def ask(port: int, path: str) -> tuple[int, bytes]:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    connection.request("GET", path)
+    answer = connection.getresponse()
+    return answer.status, answer.read()
