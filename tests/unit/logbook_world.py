@@ -115,12 +115,16 @@ def run(folder: Path, *arguments: str, stdin: bytes = b"", **environment: str) -
         env={**os.environ, **clean},
     )
     if done.returncode:
-        raise GitError(done.stderr.decode())
+        raise GitError(done.returncode, done.stderr.decode())
     return done.stdout.decode().strip()
 
 
 class GitError(Exception):
-    """What git said."""
+    """How git ended, and what it said."""
+
+    def __init__(self, code: int, said: str) -> None:
+        super().__init__(said)
+        self.code = code
 
 
 def forge(

@@ -2,6 +2,7 @@
 
 import base64
 import re
+import signal
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +18,7 @@ from ops.logbook.operators import KEY_TYPES, Operators
 from ops.logbook.rawcommit import take_apart
 from ops.logbook.verify import audit
 from tests.bench.signing import Signing, field, signed_commit
-from tests.unit.logbook_world import ID, World, change, file_bytes, forge, path, record_change, run, take
+from tests.unit.logbook_world import ID, GitError, World, change, file_bytes, forge, path, record_change, run, take
 
 GOOD = Signing(b"anna")
 DEVICE = Signing(b"bert", device=True)
@@ -50,9 +51,20 @@ def stored(folder: Path, raw: bytes) -> str:
 def git_says(folder: Path, *commits: str, signers: Path | None = None) -> dict[str, Verdict]:
     """Return git's verdict on each of *commits*, by one ssh-keygen process each."""
     settings = ("-c", "gpg.format=ssh", "-c", f"gpg.ssh.allowedSignersFile={signers or folder / 'signers'}")
-    out = run(folder, *settings, "log", "--no-walk=unsorted", "--format=%H%x00%G?%x00%GS%x00%GF", *commits)
+    out = asked(folder, *settings, "log", "--no-walk=unsorted", "--format=%H%x00%G?%x00%GS%x00%GF", *commits)
     rows = [line.split("\0") for line in out.splitlines() if line.count("\0") == 3]
     return {name: Verdict(*rest) for name, *rest in rows}
+
+
+def asked(folder: Path, *arguments: str) -> str:
+    """Ask git, again where it dies of SIGPIPE: git 2.39 does when ssh-keygen has seen enough before all is written to it."""
+    for _ in range(20):
+        try:
+            return run(folder, *arguments)
+        except GitError as error:
+            if error.code != -signal.SIGPIPE:
+                raise
+    raise AssertionError("git died of SIGPIPE each time")
 
 
 def we_say(raw: bytes, signers: dict[bytes, str] = SIGNERS) -> Verdict:
