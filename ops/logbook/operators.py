@@ -6,17 +6,18 @@ office, too, ``timer``: with its own key it signs what its timers did.
 
 import base64
 import binascii
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, date, datetime, time
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import BeforeValidator, Field, ValidationError, field_validator
 
 from ops.errors import BadInput
 from ops.logbook import sshsig
-from ops.logbook.model import Model, OperatorName
+from ops.logbook.model import Model, Moment, OperatorName
 
 Office = Literal["administration", "member-administration", "clearing", "timer"]
 MAY_SIGN: tuple[Office, ...] = ("administration",)
@@ -25,12 +26,25 @@ MAY_SIGN: tuple[Office, ...] = ("administration",)
 KEY_TYPES = ("ssh-ed25519", "sk-ssh-ed25519@openssh.com", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ssh-rsa")
 
 
+BOUND = re.compile(r"\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}:\d{2}Z)?")
+
+
+def _bound(value: Any) -> Any:
+    if isinstance(value, str) and not BOUND.fullmatch(value):
+        raise ValueError(f"{value!r} is neither a day like 2027-12-31 nor a time like 2026-11-28T14:05:00Z in quotes")
+    return value
+
+
+Bound = Annotated[Annotated[Moment | date, Field(union_mode="left_to_right")], BeforeValidator(_bound)]
+"""Since or until when a key counts: a whole day, or a second of it."""
+
+
 class Key(Model):
-    """An OpenSSH public key and the UTC days on which it counts; both ends are included."""
+    """An OpenSSH public key, and since and until when it counts, in UTC; both ends are included."""
 
     public: str
-    valid_from: date | None = None
-    valid_until: date | None = None
+    valid_from: Bound | None = None
+    valid_until: Bound | None = None
 
     @field_validator("public")
     @classmethod
@@ -52,8 +66,18 @@ class Key(Model):
 
     def valid_at(self, moment: datetime) -> bool:
         """Return whether the key counts at *moment*."""
-        day = moment.astimezone(UTC).date()
-        return (self.valid_from or day) <= day <= (self.valid_until or day)
+        second = moment.replace(microsecond=0)
+        return (self.begins or second) <= second <= (self.ends or second)
+
+    @property
+    def begins(self) -> datetime | None:
+        """The first second that counts, None where there is no beginning."""
+        return _second(self.valid_from, time.min)
+
+    @property
+    def ends(self) -> datetime | None:
+        """The last second that counts, None where there is no end."""
+        return _second(self.valid_until, time(23, 59, 59))
 
 
 class Operator(Model):
@@ -126,15 +150,16 @@ class Operators(Model):
 
 def _signer_line(name: str, key: Key) -> str:
     options = ['namespaces="git"']
-    if key.valid_from:
-        options.append(f'valid-after="{_utc(key.valid_from, time.min)}"')
-    if key.valid_until:
-        options.append(f'valid-before="{_utc(key.valid_until, time(23, 59, 59))}"')
+    if key.begins:
+        options.append(f'valid-after="{key.begins:%Y%m%d%H%M%SZ}"')
+    if key.ends:
+        options.append(f'valid-before="{key.ends:%Y%m%d%H%M%SZ}"')
     return f"{name} {','.join(options)} {key.public}"
 
 
-def _utc(day: date, clock: time) -> str:
-    return datetime.combine(day, clock).strftime("%Y%m%d%H%M%SZ")
+def _second(bound: datetime | date | None, clock: time) -> datetime | None:
+    """Return the second that *bound* means: of a day, the one at *clock*."""
+    return bound if bound is None or isinstance(bound, datetime) else datetime.combine(bound, clock, UTC)
 
 
 def _operator(entry: Mapping[str, Any], read: Callable[[str], str]) -> Operator:
@@ -147,7 +172,7 @@ def _operator(entry: Mapping[str, Any], read: Callable[[str], str]) -> Operator:
     if person.state == "absent" and any(key.valid_until is None for key in person.keys):
         raise BadInput(
             f"operator {name} is absent, and a key of theirs has no end",
-            next_step="set valid_until to the last day on which the key counted: what was signed before stays valid",
+            next_step="set valid_until to the last day, or second, at which the key counted: what was signed before stays valid",
         )
     return person
 

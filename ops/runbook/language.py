@@ -62,9 +62,9 @@ class Words:
         return self._once(("moment", time), lambda lang: moment_text(lang, time), time)
 
     def day(self, day: date | None) -> Markup:
-        """Return *day*; nothing for None."""
-        if day is None:
-            return Markup("")
+        """Return *day*, to the minute where it is a time; nothing for None."""
+        if day is None or isinstance(day, datetime):
+            return self.moment(day)
         return self._once(("day", day), lambda lang: str(format_date(day, "medium", locale=_LOCALES[lang])))
 
     def month(self, month: str) -> Markup:

@@ -6,6 +6,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from ops.logbook.operators import MAY_SIGN, Operators
+
 
 @dataclass(frozen=True)
 class Expected:
@@ -20,14 +22,17 @@ class Expected:
     parts: frozenset[str] = frozenset()
 
 
-def expected(variables: Mapping[str, Any], today: str = "") -> Expected:
-    """Return what *variables* ask for on the day *today* (UTC, ``YYYY-MM-DD``; the current one by default)."""
-    today = today or datetime.now(UTC).strftime("%Y-%m-%d")
-    folder = Path(variables.get("inventory_dir") or ".")
-    operators = variables.get("operators") or []
-    keys = {one["name"]: _valid_keys(one, folder, today) for one in operators if _administers(one)}
+def expected(variables: Mapping[str, Any], now: datetime | None = None) -> Expected:
+    """Return what *variables* ask for *now*."""
+    moment = now or datetime.now(UTC)
+    operators = Operators.parse(variables.get("operators") or (), Path(variables.get("inventory_dir") or ".")).all
+    keys = {
+        one.name: {key.public.split()[1] for key in one.keys if key.valid_at(moment)}
+        for one in operators
+        if one.office in MAY_SIGN and one.state == "present"
+    }
     administrators = {name: valid for name, valid in keys.items() if valid}
-    others = tuple(one["name"] for one in operators if one["name"] not in administrators)
+    others = tuple(one.name for one in operators if one.name not in administrators)
     updates = str(variables.get("automatic_updates") or "off")
     return Expected(updates, administrators, others, frozenset(_parts(variables)))
 
@@ -41,20 +46,3 @@ def _parts(variables: Mapping[str, Any]) -> Iterator[str]:
     if name and name == variables.get("archive_host"):
         yield "archive"
     yield from (group for group in ("application", "database") if group in (variables.get("in_groups") or ()))
-
-
-def _administers(operator: Mapping[str, Any]) -> bool:
-    return operator["office"] == "administration" and operator.get("state", "present") == "present"
-
-
-def _valid_keys(operator: Mapping[str, Any], folder: Path, today: str) -> set[str]:
-    return {_base64(key, folder) for key in operator.get("keys", []) if _is_valid(key, today)}
-
-
-def _is_valid(key: Mapping[str, Any], today: str) -> bool:
-    return str(key.get("valid_from") or today) <= today <= str(key.get("valid_until") or today)
-
-
-def _base64(key: Mapping[str, Any], folder: Path) -> str:
-    text = key.get("public") or (folder / key["file"]).read_text()
-    return str(text).split()[1]

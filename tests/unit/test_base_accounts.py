@@ -17,7 +17,7 @@ PASSWD = {
 
 
 def decide(
-    *operators: dict[str, Any], today: str = "2026-11-25", members: str = "", folder: str = ""
+    *operators: dict[str, Any], now: str = "2026-11-25T12:00:00Z", members: str = "", folder: str = ""
 ) -> dict[str, Any]:
     place = ROOT / "roles/base/filter_plugins/base_accounts.py"
     spec = importlib.util.spec_from_file_location("base_accounts", place)
@@ -26,7 +26,7 @@ def decide(
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     entry = ["x", "999", members] if members else []
-    return dict(module.base_accounts(operators, folder, today, PASSWD, entry))
+    return dict(module.base_accounts(operators, folder, now, PASSWD, entry))
 
 
 def operator(name: str = "anna", office: str = "administration", **more: Any) -> dict[str, Any]:
@@ -56,11 +56,24 @@ def test_who_left_the_inventory_is_locked() -> None:
 
 
 @pytest.mark.parametrize(
-    ("today", "is_valid"), [("2026-05-31", False), ("2026-06-01", True), ("2026-06-30", True), ("2026-07-01", False)]
+    ("now", "is_valid"),
+    [
+        ("2026-05-31T23:59:59Z", False),
+        ("2026-06-01T00:00:00Z", True),
+        ("2026-06-30T23:59:59Z", True),
+        ("2026-07-01T00:00:00Z", False),
+    ],
 )
-def test_a_key_is_valid_from_its_first_to_its_last_day(today: str, is_valid: bool) -> None:
+def test_a_key_is_valid_from_its_first_to_its_last_day(now: str, is_valid: bool) -> None:
     key = {"public": KEY, "valid_from": "2026-06-01", "valid_until": "2026-06-30"}
-    assert bool(decide(operator(keys=[key]), today=today)["keep"]) is is_valid
+    assert bool(decide(operator(keys=[key]), now=now)["keep"]) is is_valid
+
+
+@pytest.mark.parametrize(("now", "is_valid"), [("2026-06-30T14:05:00Z", True), ("2026-06-30T14:05:01Z", False)])
+def test_a_lost_key_ends_at_once(now: str, is_valid: bool) -> None:
+    key = {"public": KEY, "valid_from": "2026-06-30T00:00:00Z", "valid_until": "2026-06-30T14:05:00Z"}
+    assert bool(decide(operator(keys=[key]), now=now)["keep"]) is is_valid
+    assert all(one["lines"] == [f'expiry-time="20260630140500Z" {KEY}'] for one in decide(operator(keys=[key]))["keep"])
 
 
 def test_a_key_bears_its_end() -> None:
@@ -85,7 +98,7 @@ def test_a_key_may_stand_in_a_file(tmp_path: Path) -> None:
         (operator(keys=[{"public": "-----BEGIN OPENSSH PRIVATE KEY-----"}]), "no public SSH key"),
         (operator(keys=[{"file": "missing.pub"}]), "cannot be read"),
         (operator(keys=[{}]), "cannot be read"),
-        (operator(keys=[{"public": KEY, "valid_until": "31.12.2027"}]), "is no day"),
+        (operator(keys=[{"public": KEY, "valid_until": "31.12.2027"}]), "is neither a day like 2027-12-31 nor a time"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(wrong: dict[str, Any], said: str) -> None:

@@ -271,6 +271,14 @@ def test_old_records_stay_good_after_their_key_has_ended(world: World) -> None:
     assert "key" in found(world, world.with_keys(anna={"valid_from": "2026-11-21"}))
 
 
+def test_a_lost_key_ends_to_the_second(world: World) -> None:
+    """What reached the server up to that second stays good on the very day."""
+    last = datetime.fromisoformat(world.receipts()[-1].split()[0])
+    for seconds, rules in ((0, set()), (-1, {"key"})):
+        end = {"valid_until": f"{last + timedelta(seconds=seconds):%Y-%m-%dT%H:%M:%SZ}"}
+        assert found(world, world.with_keys(anna=end, bert=end)) == rules
+
+
 def test_a_key_that_was_withdrawn_signs_nothing_more(world: World) -> None:
     """A key that was lost gets an end; who left is absent. What was signed before stays good (above), what came after not."""
     day = f"{datetime.now(UTC) - timedelta(days=1):%Y-%m-%d}"

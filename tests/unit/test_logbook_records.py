@@ -24,6 +24,7 @@ KEYS = (
     "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIPOG2GLaYiCALqdaRGWotsvV47Zqo+jYlqdWfaPR5uGm",
     "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIG6paWzvni0z3+TvD9rFNIhnJPejlSwJdvTtJO6eEI7n",
     "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHRcY2Dnh0Zm+Y+u8BiCiiIaquU2rhzLIeBtV8NpBfPt",
+    "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl",
 )
 
 values = st.recursive(
@@ -197,7 +198,9 @@ def test_who_has_left_signs_nothing_new_and_what_was_signed_stays_good() -> None
         ([{**person(), "keys": [{"public": KEYS[0] + "\n" + KEYS[1]}]}], "no OpenSSH public key"),
         ([{**person(), "keys": [{"public": f'command="sh" {KEYS[0]}'}]}], "no OpenSSH public key"),
         ([{**person(), "keys": [{"file": "gone.pub"}]}], "gone.pub"),
-        ([{**person(), "keys": [{"public": KEYS[0], "valid_until": "soon"}]}], "valid_until"),
+        ([{**person(), "keys": [{"public": KEYS[0], "valid_until": "soon"}]}], "neither a day"),
+        ([{**person(), "keys": [{"public": KEYS[0], "valid_until": "2026-11-28T14:05:00+01:00"}]}], "in quotes"),
+        ([{**person(), "keys": [{"public": KEYS[0], "valid_until": "2026-02-31"}]}], "valid_until"),
         (["anna"], "anna"),
         ([{"office": "administration"}], "without a name"),
     ],
@@ -243,18 +246,27 @@ def test_openssh_counts_days_in_utc_whatever_the_zone(tmp_path: Path, zone: str)
     assert good == [False, True, True, False]
 
 
+def test_a_key_that_is_withdrawn_counts_to_the_second() -> None:
+    key = operators(person(valid_from="2026-11-28T00:00:00Z", valid_until="2026-11-28T14:05:00Z")).all[0].keys[0]
+    moments = (datetime(2026, 11, 27, 23, 59, 59, 9, UTC), datetime(2026, 11, 28, tzinfo=UTC))
+    assert [key.valid_at(moment) for moment in moments] == [False, True]
+    moments = (datetime(2026, 11, 28, 14, 5, 0, 999_999, UTC), datetime(2026, 11, 28, 14, 5, 1, tzinfo=UTC))
+    assert [key.valid_at(moment) for moment in moments] == [True, False]
+
+
 def test_the_role_writes_the_same_allowed_signers() -> None:
     entries = [
         person(valid_from="2026-01-01", valid_until="2026-12-31"),
+        person(3, "dora", valid_from="2026-11-25T08:00:00Z", valid_until="2026-11-25T11:59:59Z"),
         {**person(1, "bert", valid_until="2026-06-30"), "state": "absent"},
         {**person(2, "carl"), "office": "clearing"},
     ]
-    lines = logbook_keys(entries, "", "2026-11-25", "shell {name} /srv")
+    lines = logbook_keys(entries, "", "2026-11-25T12:00:00Z", "shell {name} /srv")
     assert "".join(f"{line}\n" for line in lines["allowed_signers"]) == operators(*entries).allowed_signers()
     assert lines["authorized_keys"] == [
         f'restrict,expiry-time="20261231235959Z",command="shell anna /srv" {KEYS[0]} anna'
     ]
-    assert logbook_keys(entries, "", "2027-01-01", "x")["authorized_keys"] == []
+    assert logbook_keys(entries, "", "2027-01-01T00:00:00Z", "x")["authorized_keys"] == []
 
 
 def test_receipts() -> None:

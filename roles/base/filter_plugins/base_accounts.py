@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 NAME = re.compile(r"[a-z][a-z0-9-]{0,31}")
-DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
+BOUND = re.compile(r"\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}:\d{2}Z)?")
 KEY = re.compile(r"(sk-)?(ssh|ecdsa)-[a-z0-9@.-]+ [A-Za-z0-9+/]+={0,2}( [^\n]*)?")
 FIRST_PERSON_UID = 1000
 """Debian's login.defs(5): accounts below belong to the system."""
@@ -18,14 +18,14 @@ Passwd = Mapping[str, Sequence[str]]
 
 
 def base_accounts(
-    operators: Sequence[Operator], folder: str, today: str, passwd: Passwd, members: Sequence[str]
+    operators: Sequence[Operator], folder: str, now: str, passwd: Passwd, members: Sequence[str]
 ) -> dict[str, Any]:
     """Decide which accounts a host has.
 
     Args:
         operators: as in the inventory's file of operators.
         folder: where relative key files start.
-        today: the day in UTC, ``YYYY-MM-DD``.
+        now: the time in UTC, ``YYYY-MM-DDTHH:MM:SSZ``.
         passwd: the host's accounts as ``getent_passwd`` tells them: name to (password, uid, …).
         members: the host's entry of the role's group, as ``getent_group`` tells it; its last field are the members.
 
@@ -36,7 +36,7 @@ def base_accounts(
     faults = [fault for one in operators for fault in _faults(one, folder, passwd)] + _doubles(operators)
     if faults:
         return {"keep": [], "lock": [], "faults": faults}
-    keep = [{"name": one["name"], "lines": _lines(one, folder, today)} for one in operators if _administers(one)]
+    keep = [{"name": one["name"], "lines": _lines(one, folder, now)} for one in operators if _administers(one)]
     keep = [one for one in keep if one["lines"]]
     known = {one["name"] for one in operators} | set(_members(members))
     gone = sorted(known - {one["name"] for one in keep})
@@ -56,18 +56,28 @@ def _members(entry: Sequence[str]) -> list[str]:
     return [name for name in (entry[-1] if entry else "").split(",") if name]
 
 
-def _lines(operator: Operator, folder: str, today: str) -> list[str]:
-    """Return the lines of authorized_keys: keys valid today, each with its end as sshd(8)'s ``expiry-time``."""
-    return [_until(key) + _text(key, folder) for key in operator.get("keys", []) if _is_valid(key, today)]
+def _lines(operator: Operator, folder: str, now: str) -> list[str]:
+    """Return the lines of authorized_keys: keys valid now, each with its end as sshd(8)'s ``expiry-time``."""
+    return [_until(key) + _text(key, folder) for key in operator.get("keys", []) if _is_valid(key, now)]
 
 
-def _is_valid(key: Mapping[str, Any], today: str) -> bool:
-    return str(key.get("valid_from") or today) <= today <= str(key.get("valid_until") or today)
+def _is_valid(key: Mapping[str, Any], now: str) -> bool:
+    return (_bound(key, "valid_from") or now) <= now <= (_bound(key, "valid_until") or now)
+
+
+def _bound(key: Mapping[str, Any], name: str) -> str:
+    """Return a bound of *key* to the second: that of a day is its first or its last one."""
+    text = str(key.get(name) or "")
+    return (
+        text + {"valid_from": "T00:00:00Z", "valid_until": "T23:59:59Z"}[name]
+        if len(text) == len("2027-12-31")
+        else text
+    )
 
 
 def _until(key: Mapping[str, Any]) -> str:
-    day = str(key.get("valid_until") or "").replace("-", "")
-    return f'expiry-time="{day}235959Z" ' if day else ""
+    end = _bound(key, "valid_until").translate(str.maketrans("", "", "-:T"))
+    return f'expiry-time="{end}" ' if end else ""
 
 
 def _text(key: Mapping[str, Any], folder: str) -> str:
@@ -85,8 +95,9 @@ def _faults(operator: Operator, folder: str, passwd: Passwd) -> list[str]:
 
 
 def _key_faults(key: Mapping[str, Any], folder: str) -> list[str]:
-    days = [str(key[day]) for day in ("valid_from", "valid_until") if key.get(day)]
-    faults = [f"{day} is no day like 2027-12-31" for day in days if not DAY.fullmatch(day)]
+    bounds = [str(key[bound]) for bound in ("valid_from", "valid_until") if key.get(bound)]
+    words = "neither a day like 2027-12-31 nor a time like 2026-11-28T14:05:00Z in quotes"
+    faults = [f"{bound} is {words}" for bound in bounds if not BOUND.fullmatch(bound)]
     try:
         text = _text(key, folder)
     except (OSError, KeyError) as error:

@@ -31,7 +31,7 @@ def test_a_key_starts_one_command_only(host: Host) -> None:
 
 def test_signatures_of_who_left_count_until_their_keys_end(host: Host) -> None:
     signers = host.file(f"{HOME}/allowed_signers").content_string
-    assert 'bert namespaces="git",valid-before="20201231235959Z"' in signers
+    assert 'bert namespaces="git",valid-before="20201231120000Z"' in signers
 
 
 def test_the_account_reads_its_repository_and_no_more(host: Host) -> None:
