@@ -12,6 +12,7 @@ from ops.backup.look import look
 from ops.change.collect import Ending, run_playbook
 from ops.change.session import Session
 from ops.errors import Failed, Refused
+from ops.logbook import index
 from ops.logbook.model import Event, Record
 from ops.patch.procedure import confirm
 
@@ -175,7 +176,7 @@ def listing(session: Session, json: bool) -> None:
 
 def history(session: Session, json: bool) -> None:
     """Print the drills that are on record, with what they took."""
-    records = [files.record for files in session.logbook.read_all() if files.record and files.record.kind == "drill"]
+    records = [*reversed([*index.records(session.logbook, index.ended(session.logbook, kind="drill"))])]
     if json:
         terminal.data([record.model_dump(mode="json") for record in records])
     elif records:

@@ -13,6 +13,7 @@ from ops.backup.look import look
 from ops.backup.outcome import Ended
 from ops.backup.procedure import refuse_unfit
 from ops.backup.restored import host_result, left, seconds_of
+from ops.backup.undone import Undone, followed, refuse_undone, spans
 from ops.change import run as change
 from ops.change.record import record_of
 from ops.change.session import Session
@@ -66,7 +67,8 @@ def restore(session: Session, wish: Wish) -> Record:
         with terminal.progress("Looking at the repositories"):
             seen = look(session)
         refuse_unfit(seen)
-        host, actions = chosen(seen, wish, live_host(session))
+        live = live_host(session)
+        host, actions = chosen(seen, wish, live, spans(session.logbook, live, seen))
         category: Category = "normal" if actions.replaces else "standard"
         request = make_request("restore", category, wish.reason, session.operator, session.inventory, limit=host)
         refuse_frozen(session, request)
@@ -95,11 +97,11 @@ def live_host(session: Session) -> str:
     return next(iter(session.inventory.groups.get("database", ())), "")
 
 
-def chosen(seen: Looked, wish: Wish, live: str) -> tuple[str, RestoreHost]:
+def chosen(seen: Looked, wish: Wish, live: str, taken_back: tuple[Undone, ...] = ()) -> tuple[str, RestoreHost]:
     """Return which host is restored onto (*live* if nobody names another), and what onto it.
 
     Raises:
-        BadInput: there is no such backup, time, repository or host.
+        BadInput: there is no such backup, time, repository or host, or the time was *taken_back* by an earlier restore.
     """
     host = wish.target or live
     if host not in seen.databases:
@@ -110,7 +112,8 @@ def chosen(seen: Looked, wish: Wish, live: str) -> tuple[str, RestoreHost]:
         )
     place = place_of(seen, wish.repository)
     moment = time_of(wish.to)
-    backup = backup_of(place, wish.label, moment)
+    refuse_undone(moment, taken_back)
+    backup = backup_of(place, wish.label, moment, taken_back)
     until = f"{moment:%Y-%m-%d %H:%M:%S}+00" if moment else "backup" if wish.label else "newest"
     return host, RestoreHost(
         label=backup.label, until=until, repository=wish.repository, replaces=holds_data(seen.databases[host])
@@ -146,14 +149,15 @@ def time_of(text: str) -> datetime | None:
     return moment.astimezone(UTC)
 
 
-def backup_of(place: Place, label: str, moment: datetime | None) -> Backup:
-    """Return the backup to begin with: the one of this *label*, else the newest that had ended at *moment*.
+def backup_of(place: Place, label: str, moment: datetime | None, taken_back: tuple[Undone, ...] = ()) -> Backup:
+    """Return the backup to begin with: the one of this *label*, else the newest that had ended at *moment* and leads there.
 
     Raises:
         BadInput: there is none.
     """
     fitting = [one for one in place.backups if moment is None or one.stop <= moment.timestamp()]
-    fitting = [one for one in fitting if one.label == label] if label else [one for one in fitting if not one.error]
+    named = [one for one in fitting if one.label == label]
+    fitting = named if label else [one for one in followed(fitting, taken_back) if not one.error]
     if not fitting:
         first = show.moment(place.backups[0].stop) if place.backups else "none"
         before = f"from before {moment:%Y-%m-%d %H:%M:%S} UTC" if moment else "yet"

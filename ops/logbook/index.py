@@ -17,7 +17,7 @@ from ops.logbook.repository import Logbook
 
 LOCK_SECONDS = 60
 FILE = "bordbuch-index.sqlite"
-VERSION = 1
+VERSION = 2
 """One more for each change of the tables or of what is put into them."""
 
 TABLES = """
@@ -37,7 +37,7 @@ HAS = "SELECT change FROM word WHERE kind = ? AND word = ?"
 
 
 def ended(logbook: Logbook, **words: str) -> tuple[str, ...]:
-    """Return the ids of ended changes with all of *words* (``host``, ``package``, ``advisory``, ``reverts``), the newest first.
+    """Return the ids of ended changes with all of *words* (``kind``, ``host``, ``package``, ``advisory``, ``reverts``), newest first.
 
     Empty words are passed over. A change has a word if any of its hosts or packages has it.
     """
@@ -128,6 +128,7 @@ def _add(logbook: Logbook, database: sqlite3.Connection, paths: Iterable[str]) -
 
 
 def _words(record: Record) -> Iterator[tuple[str, str]]:
+    yield "kind", record.kind
     yield from (("host", host) for host in record.hosts)
     for result in record.hosts.values():
         for package in result.packages:
