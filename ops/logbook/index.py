@@ -37,7 +37,7 @@ HAS = "SELECT change FROM word WHERE kind = ? AND word = ?"
 
 
 def ended(logbook: Logbook, **words: str) -> tuple[str, ...]:
-    """Return the ids of ended changes with all of *words* (``kind``, ``host``, ``package``, ``advisory``, ``reverts``), newest first.
+    """Return the ids of ended changes that have all of *words*, newest first: kind, host, package, advisory, reverts.
 
     Empty words are passed over. A change has a word if any of its hosts or packages has it.
     """

@@ -152,6 +152,23 @@ def test_the_backup_that_is_chosen(label: str, minutes: int | None, expected: st
     assert target.choose_backup(TWO, label, to, lambda fitting: fitting[0]).label == expected
 
 
+def test_a_backup_on_a_way_that_was_left_is_passed_over() -> None:
+    """A restore went back to before the second backup: the log goes on from there."""
+    both = [backup("20261128-090000F", stop=1, minute=-180), backup("20261128-110000F", stop=8, minute=-60)]
+    assert target.followed(both, [marker(1, 2, minute=-170), marker(2, 9, minute=-50)]) == both
+    went_back = [
+        marker(1, 2, minute=-170),
+        marker(2, 9, minute=-50),
+        marker(3, 3, minute=-10),
+        marker(4, 20, minute=-1),
+    ]
+    assert target.followed(both, went_back) == both[:1]
+    assert target.followed(both[1:], went_back) == both[1:], (
+        "where nothing else is there, it says why it cannot be followed"
+    )
+    assert target.followed(both, []) == both
+
+
 @pytest.mark.parametrize(
     ("backups", "label", "minutes", "said"),
     [

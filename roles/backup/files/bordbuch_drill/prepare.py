@@ -14,6 +14,7 @@ from bordbuch_drill.target import (
     check_target,
     choose_backup,
     choose_marker,
+    followed,
     judge_clock,
     judge_point,
     parse_markers,
@@ -43,7 +44,8 @@ def look(drill: Drill) -> str:
     done = pgbackrest(drill, "info", "--output=json")
     entry = judge_listing(done.out or done.err, settings.stanza, drill.repository)
     drill.backups = parse_backups(entry, drill.repository)
-    drill.backup = choose_backup(drill.backups, drill.request.label, drill.to, secrets.choice)
+    fitting = drill.backups if drill.request.label not in ("", "random") else followed(drill.backups, seen(drill))
+    drill.backup = choose_backup(fitting, drill.request.label, drill.to, secrets.choice)
     server = ""
     if Path(program(drill, "postgres")).exists():
         server = run(drill, [program(drill, "postgres"), "--version"], SHORT_SECONDS).out.split()[2]
@@ -89,6 +91,14 @@ def choose_target(drill: Drill) -> str:
     before = [marker for marker in restorable(markers, [backup]) if marker.time <= to]
     drill.marker, drill.target = before[-1] if before else None, iso(to)
     return f"time {drill.target}"
+
+
+def seen(drill: Drill) -> list[Marker]:
+    """Return the recorded markers, none where they cannot be read: the step that cannot do without them says so."""
+    try:
+        return recorded(drill)
+    except Failed:
+        return []
 
 
 def recorded(drill: Drill) -> list[Marker]:

@@ -63,6 +63,16 @@ def why_it_lags(markers: Sequence[Marker], backups: Sequence[Backup]) -> str:
     return f"{ends}; the markers since {iso(newer[0].time)} (number {newer[0].number}) are newer. {OLD_COPY}"
 
 
+def followed(backups: Sequence[Backup], markers: Sequence[Marker]) -> Sequence[Backup]:
+    """Return the *backups* that lie on the way to now; all where none does, so that what is wrong with them is said.
+
+    After a restore to an earlier time the log goes on from there. A later marker that lies before the end of a backup says that the
+    backup was taken on the way that was left.
+    """
+    on_the_way = [one for one in backups if not any(at.time > one.ended and at.point < one.stop for at in markers)]
+    return on_the_way or backups
+
+
 def choose_backup(
     backups: Sequence[Backup], label: str, to: datetime | None, pick: Callable[[Sequence[Any]], Any]
 ) -> Backup:
