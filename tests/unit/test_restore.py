@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from ops.backup import restore, undone
 from ops.backup.facts import Backup, Database, Looked, Place, Repository
@@ -441,3 +442,14 @@ def test_the_ledger_is_kept_in_the_second_place_too(tmp_path: Path, monkeypatch:
     with pytest.raises(backups.Fault, match="shorter than its copy"):
         backups.keep_ledger([backups.Repository(4, str(tmp_path / "second"), 4)])
     assert copy.read_text() == "2026-11-25T23:00:00Z locked 17\n"
+
+
+def test_every_place_knows_the_same_version_of_each_release() -> None:
+    """A role stands alone, so each says it: they must say the same."""
+    role = "roles/{0}/vars/main.yml"
+    postgresql, backup_role = (
+        yaml.safe_load((ROOT / role.format(name)).read_text()) for name in ("postgresql", "backup")
+    )
+    plays = yaml.safe_load((ROOT / "playbooks/restore.yml").read_text())
+    said = [postgresql["__postgresql_versions"], backup_role["__backup_versions"], plays[0]["vars"]["restore_versions"]]
+    assert said == [{"12": "15", "13": "17"}] * 3
