@@ -82,8 +82,8 @@ def live(archive: Path) -> str:
         shutil.rmtree(fresh, ignore_errors=True)
     if before:
         point(site / "before", before)
-    point(site / "live", name)
     forget(releases, {name, before})
+    point(site / "live", name)  # last: whatever fails, what was live stays so
     return f"{name} is live"
 
 
