@@ -2,7 +2,7 @@
 
 from invoke import Collection
 
-from ops.tasks import audit, backup, changes, drill, lab, package, patch, role
+from ops.tasks import audit, backup, changes, drill, lab, package, patch, role, runbook
 from ops.tasks.announce import notice, report
 from ops.tasks.command import let_usage_errors_exit_2
 from ops.tasks.deploy import deploy, drift
@@ -10,7 +10,6 @@ from ops.tasks.docs import docs
 from ops.tasks.molecule import molecule
 from ops.tasks.rebuild import rebuild
 from ops.tasks.restore import restore
-from ops.tasks.runbook import runbook
 from ops.tasks.status import status
 from ops.tasks.test import test
 from ops.tasks.upgrade import upgrade

@@ -32,6 +32,7 @@ _EXPECTATIONS = (
     "inventory_dir",
     "inventory_hostname",
     "archive_host",
+    "pages_host",
     "ca_host",
     "mail_relay_host",
 )

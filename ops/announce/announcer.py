@@ -41,6 +41,7 @@ def ways(settings: Settings) -> tuple[Way, ...]:
         "webhook": (settings.webhook, send.webhook),
         "file": (settings.file, send.append),
         "status page": (settings.status_page, send.publish),
+        "status host": (settings.status_host, send.push),
     }
     return tuple(Way(name, _with(settings, act)) for name, (named, act) in wanted.items() if named)
 

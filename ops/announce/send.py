@@ -3,10 +3,12 @@
 import http.client
 import json
 import os
+import shlex
 import smtplib
 import socket
 import ssl
 import stat
+import subprocess
 import tempfile
 import urllib.error
 import urllib.request
@@ -23,6 +25,15 @@ from ops.errors import BadInput, Failed, OpsError
 
 SECONDS = 4.0
 """How long one step of a connection may take; shorter than all the news may take together."""
+
+STRICT = ("BatchMode=yes", "StrictHostKeyChecking=yes", "ControlPath=none", f"ConnectTimeout={SECONDS:.0f}")
+"""How ssh must behave whatever the inventory adds: the first setting counts."""
+
+STATUS_COMMAND = "sudo -n /usr/local/sbin/bordbuch-pages status"
+"""What takes the status page on its host (role pages)."""
+
+NO_CONNECTION = 255
+"""Exit code of ssh itself."""
 
 PRIVATE = 0o077
 """Permissions of group and others, none of which a file with a secret may have."""
@@ -146,6 +157,29 @@ def publish(news: News, settings: Settings) -> None:
     Path(file.name).replace(folder / "index.html")
 
 
+def push(news: News, settings: Settings) -> None:
+    """Bring the status page to the host of the inventory, which replaces it whole.
+
+    Raises:
+        Failed: the host was not reached, or did not take it.
+        subprocess.TimeoutExpired: it was too slow.
+    """
+    if news.occasion == "question":
+        return  # as in publish
+    text = page.render(news, settings.timezone).encode()
+    done = subprocess.run(ssh(settings), input=text, capture_output=True, timeout=SECONDS, check=False)
+    if done.returncode == NO_CONNECTION:
+        raise Failed("ssh did not reach the host, or refused its key")
+    if done.returncode:
+        raise Failed(f"the host did not take the page ({done.returncode})")
+
+
+def ssh(settings: Settings) -> list[str]:
+    """Return the command that takes the status page to the host of *settings* from its standard input."""
+    fixed = [word for setting in STRICT for word in ("-o", setting)]
+    return ["ssh", *fixed, *shlex.split(settings.status_ssh), "--", settings.status_host, STATUS_COMMAND]
+
+
 def why(error: BaseException) -> str:
     """Return in a few words why something did not go out: never an address, a path or a server's own text."""
     if isinstance(error, OpsError):
@@ -163,6 +197,7 @@ def why(error: BaseException) -> str:
 
 _WHY = (
     (TimeoutError, "no answer in time"),
+    (subprocess.TimeoutExpired, "no answer in time"),
     (ssl.SSLCertVerificationError, "its certificate is not valid"),
     (ssl.SSLError, "no TLS with it"),
     (socket.gaierror, "its name is not known"),

@@ -21,6 +21,8 @@ class Settings(Model):
 
     ``mail_to`` hears when a change that its readers may notice begins and ends. ``operators_to`` hears that, too, and what only
     operators can act on: a gate that closed, a question that waits. The other ways get everything.
+    ``status_host`` is the host that shows the status page to the public, ``status_ssh`` what ssh needs to reach it beside its
+    configuration.
     """
 
     mail_to: tuple[Address, ...] = ()
@@ -32,6 +34,8 @@ class Settings(Model):
     webhook_token_file: LocalPath = ""
     file: LocalPath = ""
     status_page: LocalPath = ""
+    status_host: Annotated[str, Field(pattern=r"^(|([A-Za-z_][A-Za-z0-9._-]*@)?[A-Za-z0-9:][A-Za-z0-9.:-]*)$")] = ""
+    status_ssh: str = ""
     language: Literal["de", "en", "both"] = "both"
     timezone: str = "Europe/Berlin"
 

@@ -7,6 +7,8 @@ from typing import Any
 from ops import terminal
 from ops.change.session import ROOT, Session
 from ops.errors import OpsError
+from ops.publish.procedure import Site
+from ops.runbook.ingredients import basis
 from ops.runbook.site import Built, Job, again, build
 
 FOLDER = ROOT / "site"
@@ -14,7 +16,20 @@ FOLDER = ROOT / "site"
 
 def make(session: Session, folder: Path, options: Mapping[str, Any]) -> Built:
     """Make the site of *session* in *folder*; *options* are fields of `Job`."""
-    return build(Job(folder, ROOT, session.logbook, session.inventory, session.operators, **options))
+    return build(job(session, folder, options))
+
+
+def job(session: Session, folder: Path, options: Mapping[str, Any]) -> Job:
+    """Return what the site of *session* in *folder* is to be made from; *options* are fields of `Job`."""
+    return Job(folder, ROOT, session.logbook, session.inventory, session.operators, **options)
+
+
+def apart(session: Session, options: Mapping[str, Any]) -> Site:
+    """Make the site of *session* in a folder beside the logbook, where nobody keeps anything, and return what it is."""
+    made_from = job(session, session.spools.with_name("published"), options)
+    head = session.logbook.head()
+    build(made_from)
+    return Site(made_from.folder, head, basis(made_from))
 
 
 def refresh(session: Session) -> None:

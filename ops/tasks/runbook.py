@@ -2,18 +2,20 @@
 
 from pathlib import Path
 
-from invoke import Context
+from invoke import Collection, Context
 
 from ops import terminal
 from ops.change.session import Session
 from ops.errors import BadInput
 from ops.logbook.verify import Audit
 from ops.logbook.verify import audit as verify
+from ops.publish import procedure
 from ops.runbook.language import LANGUAGES
 from ops.runbook.serve import server
 from ops.tasks import pages
 from ops.tasks.changes import day
 from ops.tasks.command import command
+from ops.tasks.patch import REASON, required
 from ops.tasks.work import INVENTORY, at_work
 
 PORT = 8000
@@ -60,6 +62,22 @@ def runbook(
         run_server(folder, port)
 
 
+@command(help={"reason": REASON, "yes": "answer the question with the number of hosts", "inventory": INVENTORY})
+def publish(
+    c: Context, reason: str = "as the logbook has it", yes: bool = False, inventory: str = "inventory/lab"
+) -> None:
+    """Put the site on its host, where each office reads it with its login: verify the logbook, show what is new, ask, record it.
+
+    Makes it anew in a folder of its own, so that nothing else can get there. Where only its own publications were recorded since,
+    nothing is done. Exits 1 if it is not live, and then what was live before is live again; 3 if nobody answers the question.
+
+    Example: invoke runbook.publish --reason 'for the audit of November'
+    """
+    with at_work(Path(inventory), hosts=True) as session:
+        wish = procedure.Wish(required(reason), yes)
+        procedure.publish(session, lambda: pages.apart(session, {"audit": found(session)}), wish)
+
+
 def languages(lang: str) -> tuple[str, ...]:
     """Return the languages that *lang* asks for.
 
@@ -84,3 +102,7 @@ def run_server(folder: Path, port: int) -> None:
     with server(folder, port) as serving:
         terminal.say(f"http://127.0.0.1:{serving.server_port}/ until Ctrl-C")
         serving.serve_forever()
+
+
+namespace = Collection("runbook", publish)
+namespace.add_task(runbook, name="runbook", default=True)

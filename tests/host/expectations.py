@@ -45,4 +45,6 @@ def _parts(variables: Mapping[str, Any]) -> Iterator[str]:
             yield part
     if name and name == variables.get("archive_host"):
         yield "archive"
+    if name and name == variables.get("pages_host"):
+        yield "pages"
     yield from (group for group in ("application", "database") if group in (variables.get("in_groups") or ()))

@@ -60,6 +60,14 @@ def test_archive(host: Host, wanted: Expected) -> None:
     assert host.service("bordbuch-archive").is_running
 
 
+def test_pages(host: Host, wanted: Expected) -> None:
+    """The pages are served, and stay closed to other accounts of the host."""
+    only_with("pages", wanted)
+    assert host.service("bordbuch-pages").is_running
+    for folder in ("/var/lib/bordbuch-pages/site", "/etc/bordbuch-pages"):
+        assert host.file(folder).mode & 0o007 == 0, folder
+
+
 def test_application(host: Host, wanted: Expected) -> None:
     """The application answers from the database, and to the proxy only."""
     only_with("application", wanted)

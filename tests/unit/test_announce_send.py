@@ -159,6 +159,48 @@ def test_the_status_page_is_replaced_whole(tmp_path: Path) -> None:
     assert (tmp_path / "status/index.html").stat().st_mode & 0o777 == 0o644
 
 
+@pytest.fixture
+def fake_ssh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An ssh that notes its words and its input and ends as ``code`` says."""
+    program = tmp_path / "bin/ssh"
+    program.parent.mkdir()
+    program.write_text(f'#!/bin/sh\ncd {tmp_path}\necho "$@" >words\ncat >page\nexec sh ./code\n')
+    program.chmod(0o755)
+    (tmp_path / "code").write_text("exit 0")
+    monkeypatch.setenv("PATH", f"{program.parent}:/usr/bin:/bin")
+    return tmp_path
+
+
+def test_the_status_page_is_brought_to_its_host(fake_ssh: Path) -> None:
+    settings = Settings(status_host="bordbuch@status.example.org", status_ssh="-F /x -o StrictHostKeyChecking=no")
+    send.push(BEGUN, settings)
+    words = (fake_ssh / "words").read_text(encoding="utf-8")
+    assert words.index("StrictHostKeyChecking=yes") < words.index("StrictHostKeyChecking=no"), "the first one counts"
+    assert words.endswith("-- bordbuch@status.example.org sudo -n /usr/local/sbin/bordbuch-pages status\n")
+    assert "Wartung hat begonnen" in (fake_ssh / "page").read_text(encoding="utf-8")
+    (fake_ssh / "page").unlink()
+    send.push(QUESTION, settings)
+    assert not (fake_ssh / "page").exists(), "a question is no news for users"
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        ("exit 255", "ssh did not reach the host, or refused its key"),
+        ("echo 10.0.0.1 >&2; exit 1", "the host did not take the page (1)"),
+        ("exec sleep 9", "no answer in time"),
+    ],
+)
+def test_a_status_page_that_does_not_arrive_is_told(
+    fake_ssh: Path, monkeypatch: pytest.MonkeyPatch, code: str, words: str
+) -> None:
+    (fake_ssh / "code").write_text(code)
+    monkeypatch.setattr(send, "SECONDS", 0.5)
+    told = Announcer(Settings(status_host="status.example.org"))
+    tell(told, "patch-begun")
+    assert told.settle() == (f"not announced by status host, that the change began: {words}",)
+
+
 @pytest.mark.parametrize(
     ("error", "words"),
     [
@@ -300,6 +342,8 @@ def test_the_inventory_says_who_is_told() -> None:
         {"announce_webhook": "https://chat.example.org/{token}"},
         {"announce_file": "relative/news.jsonl"},
         {"announce_status_page": "status"},
+        {"announce_status_host": "-oProxyCommand=sh"},
+        {"announce_status_host": "status.example.org sh"},
         {"announce_language": "fr"},
         {"announce_timezone": "Mars/Olympus"},
         {"announce_timezone": "Europe"},

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
 from pathlib import Path
@@ -13,7 +14,9 @@ import pytest
 from ops.errors import BadInput
 from ops.logbook.files import file_bytes, parse_change
 from ops.logbook.model import HostResult, Record
+from ops.publish import parcel
 from ops.runbook import reading
+from ops.runbook.ingredients import basis
 from ops.runbook.site import Built, Job, again, build
 from ops.runbook.store import NAME, Store
 from ops.runbook.summary import rows, summarise
@@ -50,6 +53,18 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("site")
     site(folder, list(maker().changes(60)))
     return folder / "site"
+
+
+def test_all_that_a_build_makes_may_be_published(small: Path) -> None:
+    assert set(parcel.read(small)) == {*pages(small)}
+
+
+def test_what_a_site_is_made_from_is_told_apart(tmp_path: Path) -> None:
+    book = reads(logbook(tmp_path / "book", []).path)
+    job = Job(tmp_path / "site", ROOT, book, inventory(hosts(5)), operators(), now=NOW)
+    assert basis(job) == basis(replace(job, now=NOW + timedelta(hours=1)))
+    others = (replace(job, now=NOW + timedelta(days=1)), replace(job, inventory=inventory(hosts(4))))
+    assert basis(job) not in {basis(other) for other in others}
 
 
 class Links(HTMLParser):

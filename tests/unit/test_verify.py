@@ -54,7 +54,11 @@ def test_parts_of_the_site_are_expected_where_the_inventory_puts_them() -> None:
     variables = resolve(EXAMPLE, ("app1", "db1", "backup1"))
     every = {"certificate", "mail", "firewall"}
     parts = {host: expected(values).parts for host, values in variables.items()}
-    assert parts == {"app1": every | {"application"}, "db1": every | {"database"}, "backup1": every | {"archive"}}
+    assert parts == {
+        "app1": every | {"application"},
+        "db1": every | {"database"},
+        "backup1": every | {"archive", "pages"},
+    }
 
 
 def test_the_example_gives_every_role_what_it_cannot_do_without(tmp_path: Path) -> None:

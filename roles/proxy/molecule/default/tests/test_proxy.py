@@ -95,6 +95,40 @@ def test_bodies_are_limited(host: Host, kind: str) -> None:
     assert host.check_output(f"wc -l < {posts}") == before, "none reached the application"
 
 
+# The second name.
+
+PAGES = "https://pages.example.org"
+
+
+def test_the_pages_have_a_name_of_their_own(host: Host) -> None:
+    assert "location: https://pages.example.org/a" in curl(host, "http://pages.example.org/a").lower()
+    assert "location: /status/" in curl(host, f"{PAGES}/status").lower()
+    assert status(curl(host, f"{PAGES}/")) == 401
+    answer = curl(host, "-u", "auditor:right", f"{PAGES}/").lower()
+    assert status(answer) == 200
+    assert "content-security-policy: default-src 'none'" in answer, "their own policy"
+    assert "x-forwarded-for" not in answer, "who asks is not told"
+
+
+def test_the_pages_stay_while_the_site_is_closed(host: Host) -> None:
+    host.check_output("liquidfeedback-proxy maintenance on")
+    try:
+        assert status(curl(host, f"{SITE}/page")) == 503
+        assert status(curl(host, f"{PAGES}/status/")) == 200
+        assert status(curl(host, "-u", "auditor:right", f"{PAGES}/")) == 200
+    finally:
+        host.check_output("liquidfeedback-proxy maintenance off")
+
+
+def test_wrong_passwords_are_limited_and_the_public_page_is_not_counted(host: Host) -> None:
+    wrong = ("--interface", "127.0.0.5", "-u", "auditor:wrong", f"{PAGES}/")
+    assert [status(curl(host, *wrong)) for _ in range(5)] == [401] * 4 + [429]
+    assert status(curl(host, "--interface", "127.0.0.5", "-u", "auditor:right", f"{PAGES}/")) == 429
+    assert status(curl(host, "-u", "auditor:right", f"{PAGES}/")) == 200, "another address"
+    many = ("--interface", "127.0.0.6", f"{PAGES}/status/")
+    assert [status(curl(host, *many)) for _ in range(9)] == [200] * 9
+
+
 # What the browser gets.
 
 
