@@ -29,6 +29,7 @@ SHARED = (
     "logbook_host",
     "logbook_path",
     "logbook_keys",
+    "lab_key",
     "backup_recovery_point_seconds",
     "backup_recovery_time_seconds",
     *(f"announce_{name}" for name in Settings.model_fields),
@@ -71,6 +72,7 @@ class Policy(Model):
     logbook_host: str = ""
     logbook_path: str = ""
     logbook_keys: str = ""
+    lab_key: str = ""
     recovery_point_seconds: Annotated[int, Field(gt=0)] | None = None
     recovery_time_seconds: Annotated[int, Field(gt=0)] | None = None
     announce: Settings = Settings()
