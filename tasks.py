@@ -3,6 +3,7 @@
 from invoke import Collection
 
 from ops.tasks import audit, backup, changes, drill, lab, package, patch, role, runbook
+from ops.tasks.access import access
 from ops.tasks.announce import notice, report
 from ops.tasks.command import let_usage_errors_exit_2
 from ops.tasks.deploy import deploy, drift
@@ -18,6 +19,7 @@ from ops.tasks.verify import verify
 let_usage_errors_exit_2()
 
 namespace = Collection(
+    access,
     audit,
     backup,
     changes,

@@ -30,6 +30,7 @@ SHARED = (
     "logbook_path",
     "logbook_keys",
     "pages_host",
+    "lab_key",
     "backup_recovery_point_seconds",
     "backup_recovery_time_seconds",
     *(f"announce_{name}" for name in Settings.model_fields),
@@ -73,6 +74,7 @@ class Policy(Model):
     logbook_path: str = ""
     logbook_keys: str = ""
     pages_host: str = ""
+    lab_key: str = ""
     recovery_point_seconds: Annotated[int, Field(gt=0)] | None = None
     recovery_time_seconds: Annotated[int, Field(gt=0)] | None = None
     announce: Settings = Settings()

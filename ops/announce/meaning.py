@@ -1,7 +1,7 @@
 """What a change is to people who use the site: which procedure it is, and what they notice of it. Pure.
 
-Told of are the procedures that touch what answers the users: patch, revert, deploy, upgrade, restore. Nobody notices a backup or a
-drill, which read the database and touch no service; and an unlock or a repair is for operators, who are there anyway.
+Told of are the procedures that touch what answers the users: patch, revert, deploy, upgrade, restore. Nobody notices a backup, a
+drill or a comparison of access rights, which only read; and an unlock or a repair is for operators, who are there anyway.
 """
 
 import shlex

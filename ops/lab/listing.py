@@ -15,7 +15,11 @@ GROUPS = {"app": "application", "db": "database", "backup": "backup"}
 
 
 def listing(
-    addresses: Mapping[str, str], state: Path, keys: Mapping[str, str], machines: Mapping[str, Sequence[str]]
+    addresses: Mapping[str, str],
+    state: Path,
+    keys: Mapping[str, str],
+    machines: Mapping[str, Sequence[str]],
+    lab_key: str = "",
 ) -> dict[str, Any]:
     """Return the inventory of hosts of the lab with the state folder *state*.
 
@@ -24,6 +28,7 @@ def listing(
         state: where SSH configuration, keys and the logbook's clone of this lab are.
         keys: operator → public key.
         machines: host that keeps backups → its public keys, by which it signs what its timers did.
+        lab_key: the public key by which this machine comes to the hosts as root, so that who looks who may do what can name it.
     """
     hosts = list(addresses)
     groups = {
@@ -35,6 +40,7 @@ def listing(
         "lab_state": str(state),
         "logbook_path": str(state / "logbook"),
         "logbook_keys": str(state / "keys"),
+        "lab_key": lab_key,
         "operators": [
             {"name": name, "office": "administration", "state": "present", "keys": [{"public": key}]}
             for name, key in keys.items()
@@ -61,11 +67,13 @@ def main() -> None:
     wanted = [word for word in sys.argv[1:] if not word.startswith("-")]
     running = {host.name: str(host.address) for host in lab.hosts()}
     names = wanted or list(running) or list(default_hosts())
-    public = {name: lab.keys / f"{name}.pub" for name in OPERATORS}
+    public = {name: lab.keys / f"{name}.pub" for name in (*OPERATORS, "lab")}
     keys = {name: path.read_text(encoding="utf-8").strip() for name, path in public.items() if path.exists()}
+    lab_key = keys.pop("lab", "")
     backup = [name for name in names if GROUPS.get(name.rstrip("0123456789")) == "backup"]
     machines = lab.files.host_keys(backup)
-    json.dump(listing({name: running.get(name, "") for name in names}, lab.state, keys, machines), sys.stdout)
+    addresses = {name: running.get(name, "") for name in names}
+    json.dump(listing(addresses, lab.state, keys, machines, lab_key), sys.stdout)
 
 
 if __name__ == "__main__":

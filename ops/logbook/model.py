@@ -42,7 +42,7 @@ ChangeId = Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}-\d{4}-[a-z2-7]{4}$"
 
 HostName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]{0,62}$")]
 OperatorName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,31}$")]
-Kind = Literal["patch", "revert", "playbook", "unlock", "backup", "restore", "drill"]
+Kind = Literal["patch", "revert", "playbook", "unlock", "backup", "restore", "drill", "access"]
 Category = Literal["standard", "normal", "emergency"]
 Reboot = Literal["never", "when-needed", "always"]
 Selection = Literal["security", "all"]

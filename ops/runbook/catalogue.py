@@ -4,12 +4,11 @@ Ids are those of the German BSI's IT-Grundschutz (edition 2022 with the changes 
 catalogues' own texts are not repeated. OPS.1.1.3.A16 was dropped in 2023 and is not cited.
 """
 
-from ops.runbook import evidence, evidence_backups
+from ops.runbook import evidence, evidence_access, evidence_backups
 from ops.runbook.grounds import Grounds
 from ops.runbook.language import N_
 from ops.runbook.requirements import Check, Requirement, Rule
 
-NOT_COMPARED = N_("what is configured was not compared with the accounts, keys and rights that are really on the hosts")
 NO_AUDIT = N_(
     "the signatures were not verified when this page was made: invoke runbook --audit does, and the page on how to verify says how"
 )
@@ -81,8 +80,7 @@ def _patching(on: Grounds) -> tuple[Requirement, ...]:
             "OPS.1.1.3.A2",
             N_("It is settled who is responsible for what, and access rights follow from it"),
             (),
-            (evidence.offices(on), evidence.two_administrators(on)),
-            NOT_COMPARED,
+            (evidence.offices(on), evidence.two_administrators(on), evidence_access.compared(on)),
         ),
         _one(
             "OPS.1.1.3.A3",
@@ -215,8 +213,7 @@ def _organisation(on: Grounds) -> tuple[Requirement, ...]:
             "ORP.4.A2, ORP.4.A3",
             N_("Rights end when a person leaves; those on paper are compared with the real ones"),
             (),
-            (evidence.signed(on), evidence.withdrawn(on)),
-            NOT_COMPARED,
+            (evidence.signed(on), evidence.withdrawn(on), evidence_access.compared(on)),
         ),
         _one("ORP.4.A24", N_("Administration takes two people"), _approval_rules(on), (evidence.four_eyes(on),)),
     )

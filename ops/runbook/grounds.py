@@ -24,6 +24,9 @@ DRILL_DAYS = 9
 BACKUP_DAYS = 30
 """Over how many days it is looked whether each has a backup."""
 
+ACCESS_DAYS = 31
+"""Access rights are compared monthly; what is older is old."""
+
 PATCH_SECONDS = 7 * 86400
 """Within this a security update is to be installed: the week of the runbook's head."""
 
@@ -63,6 +66,11 @@ class Grounds:
     def of(self, *kinds: str) -> list[Summary]:
         """Return the changes of *kinds* that ended after they had begun, kind by kind, the oldest first."""
         return [one for kind in kinds for one in self._by_kind.get(kind, ())]
+
+
+def newest_by_host(comparisons: Iterable[Summary]) -> dict[str, Summary]:
+    """Return the newest of the *comparisons* of access rights, the oldest first, that took in each host."""
+    return {host: one for one in comparisons if one.ended for host in one.hosts}
 
 
 def share(

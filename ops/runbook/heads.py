@@ -103,6 +103,15 @@ HEADS = {
         N_("What was there before is kept aside; a restore that fails brings it back by itself."),
         USERS,
     ),
+    "access": Head(
+        N_("Compare access rights"),
+        N_("Once a month, when somebody comes or leaves, and for an audit."),
+        N_("The hosts answer. It only reads."),
+        "invoke access",
+        N_("The command ends with 0 and names no difference; the page on duties and access shows what was compared."),
+        N_("Nothing to take back. What nobody decided is taken from the host, or decided and put into the inventory."),
+        NOBODY,
+    ),
     "liquidfeedback_upgrade": Head(
         N_("Upgrade LiquidFeedback"),
         N_("When a release is out that is wanted, and its package is built."),

@@ -161,6 +161,7 @@ BY_KIND = {
     "backup": "backup",
     "restore": "restore",
     "drill": "drill",
+    "access": "access",
     "unlock": "unlock",
 }
 """Where a record tells of no play: what a timer did, or plays that have another name today."""

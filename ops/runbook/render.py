@@ -62,6 +62,7 @@ KINDS = {
     "backup": N_("backup"),
     "restore": N_("restore"),
     "drill": N_("drill"),
+    "access": N_("comparison of access rights"),
 }
 LINKS = {"resumes": N_("resumes"), "reverts": N_("takes back"), "corrects": N_("corrects")}
 LATER = {"resumes": N_("resumed by"), "reverts": N_("taken back by"), "corrects": N_("corrected by")}

@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import AwareDatetime, Field
 
 from ops.logbook.files import ChangeFiles
-from ops.logbook.model import Event, HostResult, Model, Moment, Observations, PackageResult, Plan, Record
+from ops.logbook.model import Check, Event, HostResult, Model, Moment, Observations, PackageResult, Plan, Record
 
 GATE, BACKUP = "patch_gate", "backup_run"
 DONE = ("ok", "changed", "failed")
@@ -50,7 +50,8 @@ class Evidence(Model):
 class Summary(Model):
     """A change as one row. ``outcome`` is empty while it is open, ``state`` then says how far it came.
 
-    ``unfinished`` are hosts on which a package is not installed and in use: one that waits for a restart is not.
+    ``unfinished`` are hosts on which a package is not installed and in use: one that waits for a restart is not. ``checks`` are
+    kept by host, of comparisons of access rights only.
     """
 
     id: str
@@ -86,6 +87,7 @@ class Summary(Model):
     failed: dict[str, str] = Field(default_factory=dict)
     evidence: Evidence = Evidence()
     drill: Drill | None = None
+    checks: dict[str, tuple[Check, ...]] = Field(default_factory=dict)
 
     def __repr__(self) -> str:
         # It stands for the whole in the keys of pages: records are only added to, so this tells whether anything is new.
@@ -167,6 +169,7 @@ def summarise(files: ChangeFiles) -> Summary:
         plays=tuple(dict.fromkeys(event.play for event in files.events if event.type == "play" and event.play)),
         evidence=_evidence(plan, record),
         drill=_drill(files) if record and record.kind == "drill" else None,
+        checks=_checks(record) if record and record.kind == "access" else {},
     )
 
 
@@ -238,6 +241,10 @@ def _evidence(plan: Plan | None, record: Record | None) -> Evidence:
         not_begun=sum(result.state == "not-begun" for result in results),
         repositories=_repositories(record),
     )
+
+
+def _checks(record: Record) -> dict[str, tuple[Check, ...]]:
+    return {host: result.checks for host, result in sorted(record.hosts.items())}
 
 
 def _repositories(record: Record | None) -> int:

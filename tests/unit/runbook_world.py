@@ -176,6 +176,10 @@ class Maker:
             "playbook", "site.yml", "Set up what every host gets", {"outcome": "verified", "hosts": results, **changed}
         )
 
+    def access(self, **changed: Any) -> tuple[str, Files]:
+        """Return a comparison of access rights."""
+        return self._simple("access", "compare access rights", "Look who may do what", changed)
+
     def _simple(
         self, kind: str, reason: str, play: str, given: dict[str, Any], data: dict[str, Any] | None = None
     ) -> tuple[str, Files]:

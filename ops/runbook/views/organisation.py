@@ -1,15 +1,40 @@
 """Requirements, duties and access, and how to verify without us. Pure."""
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
+from ops.logbook.model import Check
 from ops.logbook.operators import MAY_SIGN, Key, Operator
 from ops.runbook.catalogue import CATEGORIES, RULES
+from ops.runbook.grounds import ACCESS_DAYS, newest_by_host
+from ops.runbook.language import N_
 from ops.runbook.render import Page
 from ops.runbook.requirements import MOST_EXCEPTIONS
+from ops.runbook.summary import Summary
 from ops.runbook.views.hosts import moment
 from ops.runbook.world import World
+
+CHECKS = {
+    "accounts": N_("accounts"),
+    "keys": N_("keys"),
+    "passwords": N_("passwords"),
+    "sudo": N_("sudo"),
+    "database roles": N_("database roles"),
+    "the lab's own access": N_("the lab's own access"),
+}
+"""What a comparison of access rights looks at, in words of the message file."""
+
+
+@dataclass(frozen=True)
+class Compared:
+    """How one host compared: by which change (None: never), whether that is old, and one row for each check."""
+
+    host: str
+    change: Summary | None
+    old: bool
+    checks: tuple[Check, ...]
 
 
 @dataclass(frozen=True)
@@ -49,11 +74,24 @@ def duties_page(world: World) -> Page:
         "signed": [_signed(world, *row) for row in world.store.signers()],
         "approval": [(CATEGORIES[name], RULES[rule]) for name, rule in policy.approval.items()],
         "freezes": policy.freezes,
+        "compared": list(_compared(world)),
+        "checks": CHECKS,
         "logbook_host": policy.logbook_host,
         "logbook_remote": policy.logbook_remote,
         "now": world.now,
     }
     return Page("duties.html", "duties.html", data)
+
+
+def _compared(world: World) -> Iterator[Compared]:
+    newest = newest_by_host(world.of_kind("access"))
+    if not newest:
+        return
+    before = world.now - timedelta(days=ACCESS_DAYS)
+    for host in world.inventory.hosts:
+        one = newest.get(host)
+        old = one is not None and one.ended is not None and one.ended < before
+        yield Compared(host, one, old, one.checks.get(host, ()) if one else ())
 
 
 def _keys(world: World, one: Operator) -> list[tuple[Key, bool]]:
