@@ -4,19 +4,15 @@ The key is the one that the signature names. Whether the signature is good is fo
 each page shows; the pages say so.
 """
 
-import base64
-import binascii
-import hashlib
 import re
 
+from ops.logbook import sshsig
 from ops.logbook.files import split_path
 from ops.logbook.model import Model
+from ops.logbook.rawcommit import take_apart
 from ops.logbook.repository import Logbook
 
 _COMMIT = re.compile(rb"(?:\A|\0)commit ([0-9a-f]{40})\n")
-_COMMITTER = re.compile(rb"^committer (.*?) ?<[^<>\n]*> (\d{1,11}) ", re.MULTILINE)
-_SIGNATURE = re.compile(rb"^gpgsig -----BEGIN SSH SIGNATURE-----\n((?: [A-Za-z0-9+/=]+\n)+) -----END", re.MULTILINE)
-_MAGIC = b"SSHSIG"
 _HISTORY_SECONDS = 600
 
 
@@ -71,30 +67,22 @@ def _entry(commit: str, body: bytes) -> Entry | None:
     head, *others = body.split(b"\0")
     paths = [path.decode(errors="replace") for path in (head.rpartition(b"\n")[2], *others) if path]
     files = [parts for path in paths if (parts := split_path(path))]
-    who = _COMMITTER.search(head)
-    if not files or not who:
+    parts = take_apart(head)
+    if not files or not parts.committer.name:
         return None
     return Entry(
         id=commit,
         change=files[0][0],
-        who=who[1].decode(errors="replace"),
-        fingerprint=fingerprint(head),
-        at=int(who[2]),
+        who=parts.committer.name,
+        fingerprint=fingerprint(parts.signature),
+        at=int(parts.committer.time.timestamp()),
         names=tuple(name for _change, name in files),
     )
 
 
-def fingerprint(head: bytes) -> str:
-    """Return the fingerprint of the key that the signature in *head* of a commit names, empty where there is none."""
-    found = _SIGNATURE.search(head)
-    if not found:
-        return ""
+def fingerprint(signature: bytes) -> str:
+    """Return the fingerprint of the key that *signature* names, empty where it is none."""
     try:
-        blob = base64.b64decode(found[1].replace(b" ", b"").replace(b"\n", b""), validate=True)
-    except binascii.Error:
+        return sshsig.fingerprint(sshsig.parse(signature).key)
+    except sshsig.BadSignature:
         return ""
-    length = int.from_bytes(blob[10:14], "big")
-    key = blob[14 : 14 + length]
-    if not blob.startswith(_MAGIC) or not key or len(key) != length:
-        return ""
-    return "SHA256:" + base64.b64encode(hashlib.sha256(key).digest()).decode().rstrip("=")
