@@ -113,7 +113,7 @@ class Operators(Model):
         return "".join(f"{_signer_line(name, key)}\n" for name, key in self._signing())
 
     def timer_signers(self, namespace: str) -> str:
-        """Return the text of ``allowed_signers`` for hosts, which sign what their timers did for *namespace*; empty if there is none."""
+        """Return the text of ``allowed_signers`` for hosts, which sign what timers did for *namespace*; it may be empty."""
         hosts = ((one.name, key) for one in self.all if one.office == "timer" for key in one.keys)
         return "".join(f"{_signer_line(name, key, namespace)}\n" for name, key in hosts)
 

@@ -37,6 +37,8 @@ from ops.runbook.world import World, groups_of, promise_of
 
 HERE = Path(__file__).parent
 ASSETS = ("style.css", "site.js")
+SHARED = ("model.py", "words.py", "files.py", "operators.py", "rawcommit.py", "sshsig.py", "judge_machine.py")
+"""Files of the logbook's room by which pages are made, too."""
 MADE = ("changes", "hosts", "runbooks", "vulnerabilities")
 """Folders of the site; beside them only pages lie in it."""
 
@@ -320,7 +322,7 @@ def program_files() -> Iterator[Path]:
     """Yield the files that pages are made by."""
     for pattern in ("**/*.py", "templates/*.html", "locale/*/*/*.po"):
         yield from sorted(HERE.glob(pattern))
-    yield from (HERE.parent / "logbook" / name for name in ("model.py", "words.py", "files.py"))
+    yield from (HERE.parent / "logbook" / name for name in SHARED)
 
 
 def again(folder: Path, inventory: Inventory) -> dict[str, Any] | None:
