@@ -27,13 +27,12 @@ class Entry(Model):
     names: tuple[str, ...]
 
 
-def read_entries(logbook: Logbook, old: str) -> list[Entry]:
-    """Return the entries of *logbook* after the commit *old*, of all if that is empty, the oldest first.
+def read_entries(logbook: Logbook, old: str, head: str) -> list[Entry]:
+    """Return the entries of *logbook* after the commit *old*, of all if that is empty, up to *head*, the oldest first.
 
     Raises:
         Failed: git failed.
     """
-    head = logbook.head()
     if not head or head == old:
         return []
     span = [head, *([f"^{old}"] if old else [])]
@@ -41,12 +40,11 @@ def read_entries(logbook: Logbook, old: str) -> list[Entry]:
     return parse_log(logbook.git.run(*words, limit_seconds=_HISTORY_SECONDS).out)
 
 
-def added_since(logbook: Logbook, old: str) -> dict[str, str] | None:
-    """Return path → blob of the files that were added after the commit *old*; None if the history is another one now.
+def added_since(logbook: Logbook, old: str, head: str) -> dict[str, str] | None:
+    """Return path → blob of the files that were added after the commit *old* up to *head*; None if the history is another one now.
 
     None, too, where anything but adding was done: then what was read before counts for nothing.
     """
-    head = logbook.head()
     if not old or logbook.git.attempt("merge-base", "--is-ancestor", old, head).code:
         return None
     fields = (
@@ -67,15 +65,15 @@ def _entry(commit: str, body: bytes) -> Entry | None:
     head, *others = body.split(b"\0")
     paths = [path.decode(errors="replace") for path in (head.rpartition(b"\n")[2], *others) if path]
     files = [parts for path in paths if (parts := split_path(path))]
-    parts = take_apart(head)
-    if not files or not parts.committer.name:
+    taken = take_apart(head)
+    if not files or not taken.committer.name:
         return None
     return Entry(
         id=commit,
         change=files[0][0],
-        who=parts.committer.name,
-        fingerprint=fingerprint(parts.signature),
-        at=int(parts.committer.time.timestamp()),
+        who=taken.committer.name,
+        fingerprint=fingerprint(taken.signature),
+        at=int(taken.committer.time.timestamp()),
         names=tuple(name for _change, name in files),
     )
 
