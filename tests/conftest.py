@@ -11,7 +11,11 @@ import pytest
 from ops.lab import Lab
 
 HERE = Path(__file__).parent
-FOLDERS = {"lab": "needs lab hosts", "faults": "breaks lab hosts on purpose", "browser": "needs Chromium"}
+FOLDERS = {
+    "lab": "needs lab hosts",
+    "faults": "breaks lab hosts on purpose",
+    "browser": "needs Chromium, and what makes PDFs",
+}
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -7,9 +7,10 @@ import gzip
 import hashlib
 import io
 import tarfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import NamedTuple
 
 from ops.errors import BadInput, Failed
 from ops.logbook.canonical import canonical
@@ -35,6 +36,18 @@ class Exported(Model):
     findings: int
 
 
+class Shown(NamedTuple):
+    """What of the logbook goes along: up to which commit, which changes, and when that commit was received."""
+
+    tip: str
+    changes: tuple[str, ...]
+    received: datetime
+
+
+Show = Callable[[Shown], Mapping[str, bytes]]
+"""Gives files to read and print, by name, of what goes along."""
+
+
 class Span(Model):
     """The days from *since* to *until*, both included, in UTC."""
 
@@ -46,7 +59,14 @@ class Span(Model):
         return self.since <= moment < self.until + DAY
 
 
-def export(logbook: Logbook, operators: Operators, span: Span, findings: Sequence[Finding], path: Path) -> Exported:
+def export(
+    logbook: Logbook,
+    operators: Operators,
+    span: Span,
+    findings: Sequence[Finding],
+    path: Path,
+    show: Show,
+) -> Exported:
     """Write the archive of *span* to *path* and return what is in it.
 
     Args:
@@ -55,6 +75,7 @@ def export(logbook: Logbook, operators: Operators, span: Span, findings: Sequenc
         span: whose changes are laid open; the history goes along from its beginning.
         findings: of an audit just now; they go along, whatever they are.
         path: the file; one that is there is not replaced.
+        show: gives what else goes into the folder ``pages``.
 
     Raises:
         BadInput: *path* is there, nothing was received until the end of the span, or there is no off-host repository.
@@ -79,6 +100,8 @@ def export(logbook: Logbook, operators: Operators, span: Span, findings: Sequenc
         "receipts": "".join(f"{line}\n" for line in map(_line, receipts)).encode(),
         "logbook.bundle": _bundle(logbook, history[-1].id),
     }
+    shown = show(Shown(history[-1].id, tuple(changes), receipts[-1].time))
+    files |= {f"pages/{name}": content for name, content in shown.items()}
     name = f"logbook-{span.since:%Y-%m-%d}-{span.until:%Y-%m-%d}"
     _write(path, name, [*sorted(files.items()), *_changes(logbook, history, set(changes))], receipts[-1].time)
     return Exported(path=path, commits=len(history), changes=len(changes), findings=len(findings))

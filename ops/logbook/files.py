@@ -27,7 +27,10 @@ PATH = re.compile(r"changes/(\d{4})/(\d{2})/((\d{4})-(\d{2})-\d{2}-\d{4}-[a-z2-7
 
 
 class ChangeFiles(Model):
-    """What the logbook holds of one change; ``events`` are those of all runs, in their order."""
+    """What the logbook holds of one change; ``events`` are those of all runs, in their order.
+
+    ``result`` is what a timer's program wrote on its host, to the byte, and ``result_signature`` that host's signature of it.
+    """
 
     id: ChangeId
     plan: Plan | None = None
@@ -35,6 +38,8 @@ class ChangeFiles(Model):
     starts: tuple[Start, ...] = ()
     events: tuple[Event, ...] = ()
     record: Record | None = None
+    result: bytes = b""
+    result_signature: bytes = b""
 
     @property
     def state(self) -> State:
@@ -97,6 +102,8 @@ def parse_change(change: str, contents: Mapping[str, bytes]) -> ChangeFiles:
         starts=tuple(parse_file(Start, change, f"start-{run}.json", contents[f"start-{run}.json"]) for run in runs),
         events=tuple(event for run in event_runs for event in parse_events(change, f"events-{run}.jsonl", contents)),
         record=_optional(Record, change, "record.json", contents),
+        result=contents.get(RESULT, b""),
+        result_signature=contents.get(RESULT_SIGNATURE, b""),
     )
 
 

@@ -55,6 +55,11 @@ class Key(Model):
         return f"{kind} {base64.b64encode(blob).decode()}"
 
     @property
+    def kind(self) -> str:
+        """The key's type, as its line in ``authorized_keys`` begins."""
+        return self.public.split()[0]
+
+    @property
     def fingerprint(self) -> str:
         """The key's fingerprint as ``ssh-keygen -l`` and git print it."""
         return sshsig.fingerprint(self.blob)
@@ -131,6 +136,11 @@ class Operators(Model):
         """
         return "".join(f"{_signer_line(name, key)}\n" for name, key in self._signing())
 
+    def timer_signers(self, namespace: str) -> str:
+        """Return the text of ``allowed_signers`` for hosts, which sign what timers did for *namespace*; it may be empty."""
+        hosts = ((one.name, key) for one in self.all if one.office == "timer" for key in one.keys)
+        return "".join(f"{_signer_line(name, key, namespace)}\n" for name, key in hosts)
+
     def signers(self) -> dict[bytes, str]:
         """Return whose signature counts as good, whenever it was made: public key as in a signature → operator.
 
@@ -148,8 +158,8 @@ class Operators(Model):
         return signing
 
 
-def _signer_line(name: str, key: Key) -> str:
-    options = ['namespaces="git"']
+def _signer_line(name: str, key: Key, namespace: str = "git") -> str:
+    options = [f'namespaces="{namespace}"']
     if key.begins:
         options.append(f'valid-after="{key.begins:%Y%m%d%H%M%SZ}"')
     if key.ends:

@@ -262,9 +262,10 @@ class Logbook:
         """
         return read_objects(self.git, objects, "blob")
 
-    def blobs(self) -> dict[str, str]:
-        """Return path → id of the blob of every file of the newest commit."""
-        return self._blobs(self.head()) if self.head() else {}
+    def blobs(self, commit: str = "") -> dict[str, str]:
+        """Return path → id of the blob of every file of *commit*, by default the newest; nothing where there is none."""
+        tip = commit or self.head()
+        return self._blobs(tip) if tip else {}
 
     def receipts_seen(self) -> str:
         """Return the receipts as an audit of this clone last saw them: a second copy, away from the server."""

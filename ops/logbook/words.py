@@ -60,6 +60,10 @@ done
 # nothing but added files: no line of this begins with M, D, R or T
 git log --format=%h --name-status --no-renames -- {folder}
 """
+TIMER = """
+# the host signed what its timer did; this prints Good "bordbuch-timer" signature for {host}
+ssh-keygen -Y verify -f .git/timer_signers -I {host} -n bordbuch-timer -s {folder}/result.json.sig < {folder}/result.json
+"""
 DIGEST = """
 # what was approved is what was planned: both print the same
 jq -cjS .actions {folder}/plan.json | sha256sum

@@ -23,6 +23,11 @@ _DEFS = Markup(
 )
 
 
+LINE = Markup('fill="none" stroke="#1a1c1e" stroke-width="2"')
+LIMIT = Markup('stroke="#9b1c1c" stroke-dasharray="6 4" stroke-width="2"')
+"""Colours stand in the drawing: WeasyPrint gives it nothing of the page's style."""
+
+
 @dataclass(frozen=True)
 class Mark:
     """A value at a place of the x axis; ``good`` is drawn as a filled dot, otherwise as a cross."""
@@ -58,7 +63,13 @@ def line(name: str, labels: Sequence[str], values: Sequence[float]) -> Markup:
     path = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
     dots = [_dot(x, y, good=True) for x, y in points] if len(points) <= 120 else []
     return _svg(
-        name, [*_axes(top), Markup('<polyline class="line" points="{}"/>').format(path), *dots, *_labels(labels, step)]
+        name,
+        [
+            *_axes(top),
+            Markup('<polyline class="line" {} points="{}"/>').format(LINE, path),
+            *dots,
+            *_labels(labels, step),
+        ],
     )
 
 
@@ -67,8 +78,10 @@ def dots(name: str, marks: Sequence[Mark], promised: float | None = None) -> Mar
     top = nice(max([mark.value for mark in marks] + ([promised] if promised else []), default=0))
     step = (WIDTH - LEFT) / max(1, len(marks))
     drawn = [_dot(LEFT + (place + 0.5) * step, _y(mark.value, top), mark.good) for place, mark in enumerate(marks)]
-    limit = Markup('<line class="limit" x1="{}" x2="{}" y1="{y:.1f}" y2="{y:.1f}"/>')
-    lines = [limit.format(LEFT, WIDTH, y=_y(promised, top))] if promised else []
+    limit = Markup(
+        '<line class="limit" stroke="#9b1c1c" stroke-dasharray="6 4" stroke-width="2" x1="{}" x2="{}" y1="{y:.1f}" y2="{y:.1f}"/>'
+    )
+    lines = [limit.format(LIMIT, LEFT, WIDTH, y=_y(promised, top))] if promised else []
     return _svg(name, [*_axes(top), *lines, *drawn, *_labels([mark.label for mark in marks], step)])
 
 
@@ -89,21 +102,25 @@ def _bar(x: float, step: float, base: float, value: float, top: float, pattern: 
         return Markup("")
     height = _PLOT * value / top
     fill = "#4a5058" if pattern == "solid" else f"url(#{name}-{pattern})"
-    form = Markup('<rect class="bar" fill="{}" x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.1f}"/>')
+    form = Markup('<rect class="bar" stroke="#333" fill="{}" x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.1f}"/>')
     return form.format(fill, x + step * 0.15, _y(base, top) - height, step * 0.7, height)
 
 
 def _dot(x: float, y: float, good: bool) -> Markup:
     if good:
-        return Markup('<circle class="dot" cx="{:.1f}" cy="{:.1f}" r="3.5"/>').format(x, y)
-    cross = Markup('<path class="cross" d="M{0:.1f} {1:.1f}l8 8m0 -8l-8 8"/>')
+        return Markup('<circle class="dot" fill="#1a1c1e" cx="{:.1f}" cy="{:.1f}" r="3.5"/>').format(x, y)
+    cross = Markup(
+        '<path class="cross" fill="none" stroke="#9b1c1c" stroke-width="2.5" d="M{0:.1f} {1:.1f}l8 8m0 -8l-8 8"/>'
+    )
     return cross.format(x - 4, y - 4)
 
 
 def _axes(top: float) -> Iterable[Markup]:
     for share in (0, 0.5, 1):
         y = _y(top * share, top)
-        yield Markup('<line class="grid" x1="{}" x2="{}" y1="{y:.1f}" y2="{y:.1f}"/>').format(LEFT, WIDTH, y=y)
+        yield Markup('<line class="grid" stroke="#c5cad1" x1="{}" x2="{}" y1="{y:.1f}" y2="{y:.1f}"/>').format(
+            LEFT, WIDTH, y=y
+        )
         yield Markup('<text x="{}" y="{:.1f}" text-anchor="end">{:g}</text>').format(LEFT - 6, y + 4, top * share)
 
 
@@ -116,5 +133,5 @@ def _labels(labels: Sequence[str], step: float) -> Iterable[Markup]:
 
 
 def _svg(name: str, parts: Iterable[Markup]) -> Markup:
-    form = Markup('<svg role="img" aria-labelledby="{}" viewBox="0 0 {} {}">{}</svg>')
+    form = Markup('<svg role="img" aria-labelledby="{}" viewBox="0 0 {} {}" font-size="11" fill="#4a5058">{}</svg>')
     return form.format(name, WIDTH, HEIGHT, Markup("").join(parts))

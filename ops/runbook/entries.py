@@ -4,19 +4,15 @@ The key is the one that the signature names. Whether the signature is good is fo
 each page shows; the pages say so.
 """
 
-import base64
-import binascii
-import hashlib
 import re
 
+from ops.logbook import sshsig
 from ops.logbook.files import split_path
 from ops.logbook.model import Model
+from ops.logbook.rawcommit import take_apart
 from ops.logbook.repository import Logbook
 
 _COMMIT = re.compile(rb"(?:\A|\0)commit ([0-9a-f]{40})\n")
-_COMMITTER = re.compile(rb"^committer (.*?) ?<[^<>\n]*> (\d{1,11}) ", re.MULTILINE)
-_SIGNATURE = re.compile(rb"^gpgsig -----BEGIN SSH SIGNATURE-----\n((?: [A-Za-z0-9+/=]+\n)+) -----END", re.MULTILINE)
-_MAGIC = b"SSHSIG"
 _HISTORY_SECONDS = 600
 
 
@@ -31,13 +27,12 @@ class Entry(Model):
     names: tuple[str, ...]
 
 
-def read_entries(logbook: Logbook, old: str) -> list[Entry]:
-    """Return the entries of *logbook* after the commit *old*, of all if that is empty, the oldest first.
+def read_entries(logbook: Logbook, old: str, head: str) -> list[Entry]:
+    """Return the entries of *logbook* after the commit *old*, of all if that is empty, up to *head*, the oldest first.
 
     Raises:
         Failed: git failed.
     """
-    head = logbook.head()
     if not head or head == old:
         return []
     span = [head, *([f"^{old}"] if old else [])]
@@ -45,12 +40,11 @@ def read_entries(logbook: Logbook, old: str) -> list[Entry]:
     return parse_log(logbook.git.run(*words, limit_seconds=_HISTORY_SECONDS).out)
 
 
-def added_since(logbook: Logbook, old: str) -> dict[str, str] | None:
-    """Return path → blob of the files that were added after the commit *old*; None if the history is another one now.
+def added_since(logbook: Logbook, old: str, head: str) -> dict[str, str] | None:
+    """Return path → blob of the files that were added after the commit *old* up to *head*; None if the history is another one now.
 
     None, too, where anything but adding was done: then what was read before counts for nothing.
     """
-    head = logbook.head()
     if not old or logbook.git.attempt("merge-base", "--is-ancestor", old, head).code:
         return None
     fields = (
@@ -71,30 +65,22 @@ def _entry(commit: str, body: bytes) -> Entry | None:
     head, *others = body.split(b"\0")
     paths = [path.decode(errors="replace") for path in (head.rpartition(b"\n")[2], *others) if path]
     files = [parts for path in paths if (parts := split_path(path))]
-    who = _COMMITTER.search(head)
-    if not files or not who:
+    taken = take_apart(head)
+    if not files or not taken.committer.name:
         return None
     return Entry(
         id=commit,
         change=files[0][0],
-        who=who[1].decode(errors="replace"),
-        fingerprint=fingerprint(head),
-        at=int(who[2]),
+        who=taken.committer.name,
+        fingerprint=fingerprint(taken.signature),
+        at=int(taken.committer.time.timestamp()),
         names=tuple(name for _change, name in files),
     )
 
 
-def fingerprint(head: bytes) -> str:
-    """Return the fingerprint of the key that the signature in *head* of a commit names, empty where there is none."""
-    found = _SIGNATURE.search(head)
-    if not found:
-        return ""
+def fingerprint(signature: bytes) -> str:
+    """Return the fingerprint of the key that *signature* names, empty where it is none."""
     try:
-        blob = base64.b64decode(found[1].replace(b" ", b"").replace(b"\n", b""), validate=True)
-    except binascii.Error:
+        return sshsig.fingerprint(sshsig.parse(signature).key)
+    except sshsig.BadSignature:
         return ""
-    length = int.from_bytes(blob[10:14], "big")
-    key = blob[14 : 14 + length]
-    if not blob.startswith(_MAGIC) or not key or len(key) != length:
-        return ""
-    return "SHA256:" + base64.b64encode(hashlib.sha256(key).digest()).decode().rstrip("=")

@@ -26,7 +26,7 @@ def texts() -> list[str]:
 
 
 def _extracted() -> Iterator[str]:
-    for pattern, method in (("**/*.py", "python"), ("templates/*.html", "jinja2.ext:babel_extract")):
+    for pattern, method in (("**/*.py", "python"), ("templates/**/*.html", "jinja2.ext:babel_extract")):
         for path in sorted(HERE.glob(pattern)):
             with path.open("rb") as file:
                 options = {"trimmed": "false", "silent": "false"}

@@ -2,7 +2,7 @@
 
 import multiprocessing
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,14 +48,24 @@ class Work:
 Done = list[tuple[Summary, Rows]]
 
 
-def changes_in(blobs: Mapping[str, str], since: str) -> dict[str, dict[str, str]]:
-    """Return by change its files and their blobs, from all *blobs* (path → id); only changes from the day *since* on."""
+def changes_in(blobs: Mapping[str, str], since: str, only: Container[str] | None = None) -> dict[str, dict[str, str]]:
+    """Return by change its files and their blobs, from all *blobs* (path → id): those from the day *since* on, or *only* these."""
     found: dict[str, dict[str, str]] = {}
     for path, blob in blobs.items():
         parts = split_path(path)
-        if parts and parts[0] >= since:
+        if parts and (parts[0] >= since if only is None else parts[0] in only):
             found.setdefault(parts[0], {})[parts[1]] = blob
     return found
+
+
+def listed(names: Blobs) -> str:
+    """Return the files of a change as the store keeps them: name and blob of each."""
+    return " ".join(f"{name}:{blob}" for name, blob in sorted(names.items()))
+
+
+def unlisted(text: str) -> dict[str, str]:
+    """Return what `listed` made *text* of."""
+    return {name: blob for name, _, blob in (pair.partition(":") for pair in text.split())}
 
 
 def read_changes(logbook: Logbook, blobs: Mapping[str, Blobs]) -> Iterator[ChangeFiles]:

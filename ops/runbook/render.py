@@ -1,7 +1,7 @@
 """Pages from templates: escaped always, undefined names refused, what cannot be seen shown as its code."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,9 @@ NAVIGATION = (
 )
 _ROOT = Markup("\0")
 """Stands for the way to the root in what is kept: no text on a page holds it (see `visible`)."""
+
+PdfLinks = tuple[tuple[tuple[str, str], ...], ...]
+"""Per document: language and path of each PDF of it."""
 
 GOOD = ("verified", "met", "pass", "current", "patched", "installed", "removed", "passed", "present", "ok")
 BAD = ("failed", "interrupted", "aborted", "not-met", "fail", "end-of-life", "needs-repair", "unreachable", "missing")
@@ -84,12 +87,12 @@ class Page:
 
 
 class Renderer:
-    """Makes pages in the languages of one site."""
+    """Makes pages in the languages of one site; for *printing*, templates in the folder of that name come first."""
 
-    def __init__(self, languages: tuple[str, ...] = LANGUAGES) -> None:
+    def __init__(self, languages: tuple[str, ...] = LANGUAGES, *, printing: bool = False) -> None:
         self.words = Words(languages)
         self._environment = Environment(
-            loader=FileSystemLoader(TEMPLATES),
+            loader=FileSystemLoader([TEMPLATES / "print", TEMPLATES] if printing else TEMPLATES),
             autoescape=True,
             undefined=StrictUndefined,
             trim_blocks=True,
@@ -151,10 +154,18 @@ class Renderer:
         known = {**CATEGORIES, **RULES, **SELECTION}
         return {name: self.words.text(known[value]) if value in known else value for name, value in values.items()}
 
-    def page(self, page: Page) -> str:
-        """Return the HTML of *page*."""
+    def page(self, page: Page, prints: PdfLinks = (), *, more: Sequence[str] = (), bare: bool = False) -> str:
+        """Return the HTML of *page*.
+
+        Args:
+            page: what it shows.
+            prints: per document of its PDFs language and path.
+            more: (printing) pages, made *bare*, that follow it in the same document.
+            bare: (printing) without what makes a document of it.
+        """
         root = "../" * page.path.count("/")
-        return self._environment.get_template(page.template).render(root=root, path=page.path, **page.data)
+        around = {"prints": prints, "more": [Markup(one) for one in more], "bare": bare}  # noqa: S704  (our own pages)
+        return self._environment.get_template(page.template).render(root=root, path=page.path, **around, **page.data)
 
 
 def link(root: str, change: str) -> Markup:

@@ -26,9 +26,10 @@ from ops.logbook.verify import Audit
 from ops.runbook import reading
 from ops.runbook.entries import added_since, read_entries
 from ops.runbook.language import LANGUAGES
+from ops.runbook.prints import Later, Shelf, key_of, parts_of
 from ops.runbook.procedures import read_modules, read_procedures
-from ops.runbook.reading import Blobs, Reader, Work, write
-from ops.runbook.render import Page, Renderer
+from ops.runbook.reading import Blobs, Reader, Work, listed, unlisted, write
+from ops.runbook.render import Page, PdfLinks, Renderer
 from ops.runbook.store import NAME, Store
 from ops.runbook.summary import Rows, Summary
 from ops.runbook.tracker import read_tracker
@@ -37,6 +38,8 @@ from ops.runbook.world import World, groups_of, promise_of
 
 HERE = Path(__file__).parent
 ASSETS = ("style.css", "site.js")
+SHARED = ("model.py", "words.py", "files.py", "operators.py", "rawcommit.py", "sshsig.py", "judge_machine.py")
+"""Files of the logbook's room by which pages are made, too."""
 MADE = ("changes", "hosts", "runbooks", "vulnerabilities")
 """Folders of the site; beside them only pages lie in it."""
 
@@ -47,7 +50,8 @@ class Job:
 
     ``root`` is the checkout with playbooks and roles; ``since`` a day (``2026-11-01``) before which changes are left out, empty for
     none; ``audit`` what an audit found just now, None if none was made; ``tracker`` the file with the data of Debian's security
-    tracker, None if that is not at hand.
+    tracker, None if that is not at hand. ``tip`` is the commit up to which the logbook is read, empty for its newest; ``only`` are
+    the changes to show, whatever their days, None for all; ``pdf`` says whether PDFs are made.
     """
 
     folder: Path
@@ -59,16 +63,20 @@ class Job:
     since: str = ""
     audit: Audit | None = None
     tracker: Path | None = None
+    tip: str = ""
+    only: frozenset[str] | None = None
+    pdf: bool = False
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
 
 
 @dataclass(frozen=True)
 class Built:
-    """What a build did: changes in the site, of which read now; pages written."""
+    """What a build did: changes in the site, of which read now; pages written; PDFs made."""
 
     changes: int
     read: int
     written: int
+    printed: int = 0
 
 
 @dataclass
@@ -119,6 +127,8 @@ class Build:
     def __init__(self, job: Job, store: Store) -> None:
         self.job, self.store = job, store
         self.renderer = Renderer(job.languages)
+        self.tip = job.tip or job.logbook.head()
+        self.shelf = Shelf(job.folder, store, job.languages, job.pdf)
         self.written = 0
         self.kept: set[str] = set()
 
@@ -126,15 +136,17 @@ class Build:
         """Make what is to be made, and say what was done."""
         added = self._begin()
         known = self.store.known()
-        new = reading.changes_in(added, self.job.since)
-        fresh = {change: {**_blobs(known.get(change, "")), **new[change]} for change in sorted(new)}
+        new = reading.changes_in(added, self.job.since, self.job.only)
+        fresh = {change: {**unlisted(known.get(change, "")), **new[change]} for change in sorted(new)}
         touched = self._read(fresh) if fresh else Touched()
         summaries = self.store.summaries()
-        self._speak_of_later(fresh, known, summaries)
-        self._write_pages(self._world(summaries), touched)
+        later = _later(summaries)
+        self._speak_of_later(fresh, known, later)
+        self._write_pages(self._world(summaries), touched, later)
         self._assets()
-        self.store.note("head", self.job.logbook.head())
-        return Built(len(summaries), len(fresh), self.written)
+        printed = self.shelf.fill(self._reader(), later)
+        self.store.note("head", self.tip)
+        return Built(len(summaries), len(fresh), self.written, printed)
 
     def _open(self) -> set[str]:
         return {one.advisory for one in self.store.open_exposures()}
@@ -146,7 +158,7 @@ class Build:
         """
         version = version_of(self.job)
         continues = self.store.noted("version") == version
-        added = added_since(self.job.logbook, self.store.noted("head")) if continues else None
+        added = added_since(self.job.logbook, self.store.noted("head"), self.tip) if continues else None
         if added is None:
             self._remove()
         self.store.note("version", version)
@@ -154,11 +166,11 @@ class Build:
         tracker = str(self.job.tracker.resolve()) if self.job.tracker else ""
         options = {"languages": self.job.languages, "since": self.job.since, "tracker": tracker}
         self.store.note("options", json.dumps(options))
-        return self.job.logbook.blobs() if added is None else added
+        return self.job.logbook.blobs(self.tip) if added is None else added
 
     def _remove(self) -> None:
         """Remove every page, and forget what was read."""
-        for path in self.job.folder.glob("*.html"):
+        for path in (*self.job.folder.glob("*.html"), *self.job.folder.glob("*.pdf")):
             path.unlink()
         for name in MADE:
             with suppress(FileNotFoundError):
@@ -168,26 +180,20 @@ class Build:
     def _read(self, fresh: Mapping[str, Blobs]) -> Touched:
         """Read the *fresh* changes and write their pages; an advisory that opened or closed by that is touched, too."""
         before = self._open()
-        self.store.add_entries(read_entries(self.job.logbook, self.store.noted("head")))
+        self.store.add_entries(read_entries(self.job.logbook, self.store.noted("head"), self.tip))
         touched = Touched()
         for done in reading.work_all(self._reader(), Work(fresh, self.store.entries(fresh), {})):
             for summary, rows in done:
-                self.store.put(summary, _listed(fresh[summary.id]), rows)
+                self.store.put(summary, listed(fresh[summary.id]), rows)
                 touched.add(summary, rows)
         self.written += len(fresh)
         touched.advisories |= before ^ self._open()
         return touched
 
-    def _speak_of_later(
-        self, fresh: Mapping[str, Blobs], known: Mapping[str, str], summaries: Sequence[Summary]
-    ) -> None:
+    def _speak_of_later(self, fresh: Mapping[str, Blobs], known: Mapping[str, str], later: Later) -> None:
         """Write the pages again that say what later changes did to theirs, where either of both is new."""
-        later: dict[str, list[tuple[str, str]]] = {}
-        for one in summaries:
-            for relation, other in sorted(one.links.items()):
-                later.setdefault(other, []).append((relation, one.id))
         blobs = {
-            change: fresh.get(change) or _blobs(known.get(change, ""))
+            change: fresh.get(change) or unlisted(known.get(change, ""))
             for change, speakers in sorted(later.items())
             if change in fresh or any(one in fresh for _relation, one in speakers)
         }
@@ -198,9 +204,9 @@ class Build:
     def _reader(self) -> Reader:
         return Reader(self.job.logbook, self.job.operators, self.job.languages, self.job.folder)
 
-    def _write_pages(self, world: World, touched: Touched) -> None:
+    def _write_pages(self, world: World, touched: Touched, later: Later) -> None:
         self._whole(world)
-        self._months(world, touched.months)
+        self._months(world, touched.months, later)
         roles = self._roles()
         made_from = hashlib.sha256(repr((world.inventory.digest, roles, world.tracker)).encode()).hexdigest()
         every = self.store.noted("hosts") != made_from
@@ -218,14 +224,15 @@ class Build:
         more = (organisation.requirements_page(world), organisation.duties_page(world), organisation.verify_page(world))
         self._pages([*single, *more, *runbooks.pages(world)], whole=True)
 
-    def _months(self, world: World, touched: set[str]) -> None:
-        """Write the pages of the months *touched*, and of those beside them, which link to them."""
-        months = log.by_month(world.summaries)
+    def _months(self, world: World, touched: set[str], later: Later) -> None:
+        """Write the pages of the months *touched*, of those beside them, which link to them, and where a PDF comes or goes."""
+        months, known = log.by_month(world.summaries), self.store.known()
         order = list(months)
         for place, month in enumerate(order):
             after, before = order[place - 1] if place else "", next(iter(order[place + 1 : place + 2]), "")
-            if not touched.isdisjoint({month, before, after}):
-                self._pages(log.month_pages(month, months[month], (before, after)))
+            prints = self.shelf.of_month(parts_of(month, months[month], known, later))
+            if self.shelf.moved or not touched.isdisjoint({month, before, after}):
+                self._pages(log.month_pages(month, months[month], (before, after)), prints)
             if month in touched:
                 self._month_data(month, months[month])
         for year in {month[:4] for month in touched}:
@@ -271,12 +278,13 @@ class Build:
             found.setdefault(pattern.strip("`"), []).append(role.partition("]")[0].lstrip("["))
         return found
 
-    def _pages(self, pages: Iterable[Page], *, whole: bool = False) -> None:
+    def _pages(self, pages: Iterable[Page], prints: PdfLinks = (), *, whole: bool = False) -> None:
         """Write those of *pages* of which something has changed; *whole* says that a page not made again is to go."""
         for page in pages:
-            key = hashlib.sha256(repr(sorted(page.data.items())).encode()).hexdigest()
+            links = prints or self.shelf.of_page(page)
+            key = key_of((sorted(page.data.items()), links))
             if self.store.page_key(page.path) != key:
-                write(self.job.folder / page.path, self.renderer.page(page))
+                write(self.job.folder / page.path, self.renderer.page(page, links))
                 self.store.note_page(page.path, key)
                 self.written += 1
             if whole:
@@ -297,14 +305,13 @@ class Build:
                 write(path, text)
 
 
-def _listed(names: Blobs) -> str:
-    """Return the files of a change as the store keeps them: name and blob of each."""
-    return " ".join(f"{name}:{blob}" for name, blob in sorted(names.items()))
-
-
-def _blobs(listed: str) -> dict[str, str]:
-    """Return what `_listed` made *listed* of."""
-    return {name: blob for name, _, blob in (pair.partition(":") for pair in listed.split())}
+def _later(summaries: Iterable[Summary]) -> dict[str, list[tuple[str, str]]]:
+    """Return per change relation and id of the later ones that speak of it."""
+    found: dict[str, list[tuple[str, str]]] = {}
+    for one in summaries:
+        for relation, other in sorted(one.links.items()):
+            found.setdefault(other, []).append((relation, one.id))
+    return found
 
 
 def version_of(job: Job) -> str:
@@ -318,17 +325,21 @@ def version_of(job: Job) -> str:
 
 def program_files() -> Iterator[Path]:
     """Yield the files that pages are made by."""
-    for pattern in ("**/*.py", "templates/*.html", "locale/*/*/*.po"):
+    for pattern in ("**/*.py", "templates/**/*.html", "locale/*/*/*.po"):
         yield from sorted(HERE.glob(pattern))
-    yield from (HERE.parent / "logbook" / name for name in ("model.py", "words.py", "files.py"))
+    yield from (HERE.parent / "logbook" / name for name in SHARED)
 
 
-def again(folder: Path, inventory: Inventory) -> dict[str, Any] | None:
-    """Return with which options of `Job` the site in *folder* was made, None if there is none, or of another inventory."""
+def again(folder: Path, inventory: Inventory, head: str) -> dict[str, Any] | None:
+    """Return with which options of `Job` the site in *folder* was made.
+
+    None if there is none, if it is of another inventory, or if nothing was recorded since it was made at the commit *head*: what an
+    audit found then stands on it, too.
+    """
     if not (folder / NAME).exists():
         return None
     with Store.open(folder) as store:
-        if store.noted("inventory") != str(inventory.path.resolve()):
+        if store.noted("inventory") != str(inventory.path.resolve()) or store.noted("head") == head:
             return None
         options = json.loads(store.noted("options"))
     tracker = Path(options["tracker"]) if options["tracker"] else None

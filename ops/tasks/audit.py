@@ -11,6 +11,7 @@ from ops.errors import BadInput, Failed
 from ops.logbook.export import Exported, Span, export
 from ops.logbook.verify import Audit
 from ops.logbook.verify import audit as verify
+from ops.tasks import pages
 from ops.tasks.changes import day
 from ops.tasks.command import command
 from ops.tasks.work import INVENTORY, at_work
@@ -49,15 +50,18 @@ def audit(
     },
 )
 def export_audit(c: Context, since: str, until: str = "", to: str = "", inventory: str = "inventory/lab") -> None:
-    """Write one archive for an auditor: records, history, receipts, who may sign, and how to verify it all without us.
+    """Write one archive for an auditor: records, history, receipts, who may sign, PDFs to read, and how to verify it without us.
 
     Example: invoke audit.export --since 2026-01-01 --until 2026-03-31
     """
     span = days(since, until)
     path = Path(to or f"logbook-{span.since:%Y-%m-%d}-{span.until:%Y-%m-%d}.tar.gz")
     with at_work(Path(inventory)) as session, terminal.progress("Verifying and exporting the logbook"):
-        findings = verified(session, None, cold=True).findings
-        written = export(session.logbook, session.operators, span, findings, path)
+        found, lacking = verified(session, None, cold=True), pages.lacking()
+        show = pages.without if lacking else pages.on_paper(session, f"{span.since:%Y-%m-%d}", found)
+        written = export(session.logbook, session.operators, span, found.findings, path, show)
+    if lacking:
+        terminal.warn(f"There are no PDFs in it: libraries are missing. Next: {lacking}")
     report_export(written)
 
 

@@ -6,12 +6,13 @@ from invoke import Collection, Context
 
 from ops import terminal
 from ops.change.session import Session
-from ops.errors import BadInput
+from ops.errors import BadInput, Failed
 from ops.logbook.verify import Audit
 from ops.logbook.verify import audit as verify
 from ops.publish import procedure
 from ops.runbook.language import LANGUAGES
 from ops.runbook.serve import server
+from ops.runbook.site import Built
 from ops.tasks import pages
 from ops.tasks.changes import day
 from ops.tasks.command import command
@@ -28,6 +29,7 @@ PORT = 8000
         "lang": "de, en, or both: then each page has a button that switches",
         "since": "leave out changes before this day, e.g. 2026-11-01",
         "to": "the folder, site in the checkout by default",
+        "pdf": "make PDFs, too: of the pages that auditors print, and of each month with all its changes",
         "audit": "verify the logbook first, and say on the pages what was found",
         "tracker": "file with the data of Debian's security tracker (JSON)",
         "inventory": INVENTORY,
@@ -40,6 +42,7 @@ def runbook(
     lang: str = "both",
     since: str = "",
     to: str = "",
+    pdf: bool = False,
     audit: bool = False,
     tracker: str = "",
     inventory: str = "inventory/lab",
@@ -53,13 +56,26 @@ def runbook(
     first = f"{day(since):%Y-%m-%d}" if since else ""
     folder, chosen = Path(to) if to else pages.FOLDER, languages(lang)
     with at_work(Path(inventory)) as session, terminal.progress("Making the pages"):
-        file = Path(tracker) if tracker else None
-        options = {"languages": chosen, "since": first, "tracker": file, "audit": found(session) if audit else None}
-        built = pages.make(session, folder, options)
-    terminal.say(f"{built.changes} changes, {built.read} of them read now; {built.written} pages written.")
-    terminal.say(f"Open {folder.resolve() / 'index.html'}")
+        lacking = pages.lacking() if pdf else ""
+        options = {"languages": chosen, "since": first, "tracker": Path(tracker) if tracker else None}
+        more = {"audit": found(session) if audit else None, "pdf": pdf and not lacking}
+        built = pages.make(session, folder, {**options, **more})
+    report(built, folder, lacking)
     if serve:
         run_server(folder, port)
+
+
+def report(built: Built, folder: Path, lacking: str) -> None:
+    """Say what was made, and what to do where PDFs could not be.
+
+    Raises:
+        Failed: PDFs were asked for, and libraries are *lacking*.
+    """
+    made = f"{built.written} pages written, {built.printed} PDFs made"
+    terminal.say(f"{built.changes} changes, {built.read} of them read now; {made}.")
+    terminal.say(f"Open {folder.resolve() / 'index.html'}")
+    if lacking:
+        raise Failed("no PDF was made: libraries are missing", left="the pages are there", next_step=lacking)
 
 
 @command(help={"reason": REASON, "yes": "answer the question with the number of hosts", "inventory": INVENTORY})

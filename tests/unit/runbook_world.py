@@ -1,11 +1,16 @@
 """Logbooks for the site's tests: changes as data, as many as are wanted, and a repository that holds them, unsigned."""
 
+import json
 import random
 import subprocess
-from collections.abc import Iterator, Mapping
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ed25519
 
 from ops.inventory import Inventory, parse
 from ops.logbook.canonical import digest
@@ -33,6 +38,11 @@ from ops.logbook.repository import Logbook
 ROOT = Path(__file__).resolve().parents[2]
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIF2f5tyeZSW7ryxM0y65AsrrdfwOvgLGThQK4FZ1y105"
 OTHER = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOAalAJC/wS7R1KkeU26HWBuxM/y0B8twYZk8wx3ZEzq"
+HOST_KEY = ed25519.Ed25519PrivateKey.from_private_bytes(bytes(32))
+TIMER_KEY = (
+    HOST_KEY.public_key().public_bytes(serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH).decode()
+)
+"""The key of backup1, always the same, so that its signatures are, too."""
 LETTERS = "abcdefghijklmnopqrstuvwxyz234567"
 WORDS = (
     "security updates",
@@ -44,10 +54,11 @@ WORDS = (
 )
 
 Files = Mapping[str, bytes]
+Signer = Callable[[bytes], bytes]
 
 
 def operators() -> Operators:
-    """Return anna and bert, administrators, and clara of clearing."""
+    """Return anna and bert, administrators, clara of clearing, and backup1, whose timers sign."""
     return Operators.parse(
         [
             {"name": "anna", "office": "administration", "keys": [{"public": KEY, "valid_until": "2027-12-31"}]},
@@ -59,6 +70,7 @@ def operators() -> Operators:
                     {"public": "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIPcQd2HgbS4Tgi5oUivnDqIeW4G2xfCny6lIyH/uAXN1"}
                 ],
             },
+            {"name": "backup1", "office": "timer", "keys": [{"public": TIMER_KEY}]},
         ],
         ROOT,
     )
@@ -79,6 +91,17 @@ def inventory(names: tuple[str, ...] = hosts(3), **variables: Any) -> Inventory:
         **{group: {"hosts": [host for host in members if host in names]} for group, members in groups.items()},
     }
     return parse(Path("inventory/test"), listing)
+
+
+def host_signature(text: bytes, namespace: str = "bordbuch-timer") -> bytes:
+    """Return the signature of *text* by backup1, as ssh-keygen makes it."""
+    no_password = serialization.NoEncryption()
+    key = HOST_KEY.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, no_password)
+    with tempfile.NamedTemporaryFile() as file:  # private to this user, as ssh-keygen wants it
+        file.write(key)
+        file.flush()
+        command = ["ssh-keygen", "-q", "-Y", "sign", "-f", file.name, "-n", namespace]
+        return subprocess.run(command, input=text, capture_output=True, check=True).stdout
 
 
 class Maker:
@@ -150,6 +173,14 @@ class Maker:
         )
         given = {"outcome": "verified", "hosts": {"backup1": HostResult(state="verified", checks=checks)}, **changed}
         return self._simple("backup", "backup.yml", "Back up the database", {"seconds": {"backup": 5}, **given})
+
+    def timed(self, result: Mapping[str, Any] | None = None, signer: Signer | None = None) -> tuple[str, Files]:
+        """Return a backup by timer, whose *result* (what differs from the record) backup1 has signed, or *signer*."""
+        identifier, files = self.backup(command="systemd timer")
+        record = Record.model_validate_json(files["record.json"]).model_dump(mode="json")
+        said = {name: record[name] for name in ("id", "kind", "outcome", "started", "ended")}
+        text = json.dumps({**said, **(result or {})}, indent=1).encode()
+        return identifier, {**files, "result.json": text, "result.json.sig": (signer or host_signature)(text)}
 
     def drill(self, **changed: Any) -> tuple[str, Files]:
         """Return a drill, mostly passed."""

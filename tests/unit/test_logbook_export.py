@@ -5,19 +5,25 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+import tarfile
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from ops.change.session import Session
 from ops.errors import BadInput, Failed
 from ops.logbook.export import OFFLINE, Exported, Span, export
 from ops.logbook.finding import Finding
 from ops.logbook.operators import Operators
 from ops.logbook.repository import Logbook
-from ops.tasks.audit import days, report_export
+from ops.runbook import pdf, prints
+from ops.tasks import pages
+from ops.tasks.audit import days, report_export, verified
+from ops.tasks.pages import without
 from tests.bench.logbook import Made, make_logbook
+from tests.unit import factories
 from tests.unit.logbook_world import World, change, file_bytes, path, record_change, run
 
 SPAN = Span(since=datetime(2026, 3, 1, tzinfo=UTC), until=datetime(2026, 9, 30, tzinfo=UTC))
@@ -29,7 +35,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
 
 
 def exported(logbook: Logbook, operators: Operators, to: Path, span: Span = SPAN) -> Exported:
-    return export(logbook, operators, span, (), to)
+    return export(logbook, operators, span, (), to, without)
 
 
 def unpacked(archive: Path, folder: Path) -> Path:
@@ -280,6 +286,45 @@ def test_what_the_records_say_is_verified(tmp_path: Path, case: str) -> None:
     assert (code, words in said) == (1, True), said
 
 
+def on_paper(monkeypatch: pytest.MonkeyPatch, world: World, to: Path, span: Span) -> list[str]:
+    """Export with pages, in which the text of a page stands for its PDF, and return their names."""
+
+    def make(documents: Iterable[tuple[Path, str]]) -> int:
+        return sum(
+            path.parent.mkdir(parents=True, exist_ok=True) or path.write_text(text) > 0 for path, text in documents
+        )
+
+    monkeypatch.setattr(pdf, "make", make)
+    session = Session(factories.inventory(), world.operators, "anna", world.clone(), world.folder / "spool")
+    show = pages.on_paper(session, f"{span.since:%Y-%m-%d}", verified(session, None, cold=True))
+    export(session.logbook, world.operators, span, (), to, show)
+    with tarfile.open(to) as archive:
+        return [name.partition("/pages/")[2] for name in archive.getnames() if "/pages/" in name]
+
+
+def test_pages_of_just_what_goes_along_are_in_it_with_checksums(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world, today = World(tmp_path), datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    record_change(world)
+    world.clone().add(
+        {path("plan.json", "2026-11-25-2301-aaaa"): file_bytes(change("2026-11-25-2301-aaaa")["plan.json"])}, "x"
+    )
+    span = Span(since=today - timedelta(days=400), until=today)
+    names = on_paper(monkeypatch, world, tmp_path / "x", span)
+    assert len(names) == 2 * (len(prints.SINGLE) + 1)
+    assert {"changes-2026-11-1-de.pdf", "requirements-en.pdf", "vulnerabilities-de.pdf"} <= set(names)
+    inside = unpacked(tmp_path / "x", tmp_path / "unpacked")
+    assert verify(inside)[0] == 0
+    text = (inside / "pages/changes-2026-11-1-en.pdf").read_text()
+    assert "2026-11-25-2300-k7xq" in text
+    assert not any("2301-aaaa" in page.read_text() for page in (inside / "pages").iterdir()), "it is not off-host"
+    on_paper(monkeypatch, world, tmp_path / "again", span)
+    assert (tmp_path / "again").read_bytes() == (tmp_path / "x").read_bytes()
+    edit(inside / "pages/changes-2026-11-1-en.pdf", b"verified", b"failed")
+    assert "is not what SHA256SUMS says" in verify(inside)[1]
+
+
 def test_what_is_not_yet_off_host_is_left_out(tmp_path: Path) -> None:
     world = World(tmp_path)
     record_change(world)
@@ -292,7 +337,7 @@ def test_what_is_not_yet_off_host_is_left_out(tmp_path: Path) -> None:
 
 def test_findings_go_along_and_are_told(made: Made, tmp_path: Path) -> None:
     found = [Finding(rule="page", what="is not what the record gives")]
-    written = export(made.clone(), made.operators, SPAN, found, tmp_path / "x")
+    written = export(made.clone(), made.operators, SPAN, found, tmp_path / "x", without)
     assert json.loads((unpacked(tmp_path / "x", tmp_path / "u") / "findings.json").read_text())[0]["rule"] == "page"
     with pytest.raises(Failed, match="1 findings"):
         report_export(written)

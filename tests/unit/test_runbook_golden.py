@@ -22,17 +22,21 @@ PAGES = (
     "vulnerabilities/2026-11.html",
     "requirements.html",
     "duties.html",
+    "verify.html",
 )
 """Pages that are made from logbook and inventory alone: others change with every playbook."""
 
 
 def made(folder: Path) -> dict[str, str]:
-    """Return the pages of a logbook of twelve changes, and two pages of a change, by name."""
-    book = logbook(folder / "book", Maker(hosts(3), BEGIN, timedelta(hours=5)).changes(12))
+    """Return the pages of a logbook of twelve changes and one by a timer, and three pages of a change, by name."""
+    one = Maker(hosts(3), BEGIN, timedelta(hours=5))
+    done = list(one.changes(12))
+    one.now += one.step
+    book = logbook(folder / "book", [*done, one.timed()])
     now = BEGIN + timedelta(days=3)
     build(Job(folder / "site", ROOT, book, inventory(), operators(), now=now))
     ids = book.change_ids()
-    changes = [f"changes/2026/11/{one}.html" for one in (ids[0], ids[-1])]
+    changes = [f"changes/2026/11/{one}.html" for one in (ids[0], *ids[-2:])]
     return {name: (folder / "site" / name).read_text(encoding="utf-8") for name in [*PAGES, *changes]}
 
 

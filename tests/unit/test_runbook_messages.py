@@ -10,8 +10,8 @@ from ops.runbook import messages, render
 TEXTS = messages.texts()
 GERMAN = messages.read("de")
 PLACES = re.compile(r"\{(\w*)\}")
-TEMPLATES = sorted(render.TEMPLATES.glob("*.html"))
-AS_THEY_ARE = re.compile(r"Bordbuch|CSV|\.yml|JSON")
+TEMPLATES = sorted(render.TEMPLATES.rglob("*.html"))
+AS_THEY_ARE = re.compile(r"Bordbuch|CSV|PDF|\.yml|JSON")
 """What is the same in all languages."""
 
 

@@ -237,14 +237,18 @@ def test_a_build_that_fails_is_made_good_by_the_next(tmp_path: Path, monkeypatch
 
 def test_the_options_of_a_site_are_known_again(tmp_path: Path) -> None:
     site(tmp_path, list(maker().changes(2)), languages=("en",), since="2026-01-01")
-    assert again(tmp_path / "site", inventory(hosts(5))) == {
+    assert again(tmp_path / "site", inventory(hosts(5)), "a newer commit") == {
         "languages": ("en",),
         "since": "2026-01-01",
         "tracker": None,
     }
-    assert again(tmp_path / "none", inventory(hosts(5))) is None
+    assert again(tmp_path / "none", inventory(hosts(5)), "a newer commit") is None
+    with Store.open(tmp_path / "site") as store:
+        head = store.noted("head")
+    assert head
+    assert again(tmp_path / "site", inventory(hosts(5)), head) is None, "nothing was recorded since"
     other = inventory(hosts(5)).model_copy(update={"path": Path("/elsewhere")})
-    assert again(tmp_path / "site", other) is None
+    assert again(tmp_path / "site", other, "a newer commit") is None
 
 
 def hostile() -> list[Change]:

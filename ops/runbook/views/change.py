@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from ops.logbook import words
-from ops.logbook.files import ChangeFiles, change_folder
+from ops.logbook.files import RESULT, RESULT_SIGNATURE, ChangeFiles, change_folder, file_bytes
+from ops.logbook.judge import Added
+from ops.logbook.judge_machine import TIMER, judge_machine
 from ops.logbook.model import Check, HostActions, HostResult, PackageChange, PackageResult
 from ops.logbook.operators import Operators
-from ops.runbook.entries import Entry
+from ops.runbook.entries import Entry, fingerprint
 from ops.runbook.render import Page
 from ops.runbook.summary import Summary
 
@@ -54,10 +56,21 @@ class Signature:
     until: str
 
 
+@dataclass(frozen=True)
+class Machine:
+    """What a timer did on ``host``, whose ``key`` signed it (no ``owner``: nobody.s), and what is wrong with that."""
+
+    host: str
+    owner: str
+    timer: bool
+    key: str
+    wrong: tuple[str, ...]
+
+
 def change_page(
     files: ChangeFiles,
     summary: Summary,
-    entries: Iterable[Entry],
+    entries: Sequence[Entry],
     later: Sequence[tuple[str, str]],
     operators: Operators,
 ) -> Page:
@@ -70,13 +83,15 @@ def change_page(
         later: (relation, id) of later changes that resume it, take it back or correct it.
         operators: to whom keys belong, and how long they count.
     """
-    folder = change_folder(files.id)
-    commands = (words.VERIFY.strip() + (words.DIGEST if files.plan else "")).format(folder=folder)
+    folder, did = change_folder(files.id), machine(files, entries, operators)
+    more = (words.DIGEST if files.plan else "") + (words.TIMER if did and did.owner else "")
+    commands = (words.VERIFY.strip() + more).format(folder=folder, host=did.owner if did else "")
     data = {
         "files": files,
         "one": summary,
         "rows": tuple(rows(files)),
         "waves": tuple(waves(files)),
+        "machine": did,
         "signatures": tuple(_signature(entry, operators) for entry in entries),
         "related": sorted(summary.links.items()),
         "later": later,
@@ -134,6 +149,23 @@ def _short(result: HostResult) -> HostResult:
 def is_skipped(check: Check) -> bool:
     """Return whether *check* says that it could not look."""
     return check.detail.startswith("skipped")
+
+
+def machine(files: ChangeFiles, entries: Iterable[Entry], operators: Operators) -> Machine | None:
+    """Return what a timer did and its host has signed, or should have; None for what people did."""
+    record = files.record
+    if record is None or not (files.result or record.command == TIMER):
+        return None
+    when = next((one.at for one in entries if "record.json" in one.names), record.ended.timestamp())
+    parts = (("record.json", file_bytes(record)), (RESULT, files.result), (RESULT_SIGNATURE, files.result_signature))
+    added = [Added("", "", name, content) for name, content in parts if content]
+    found = judge_machine(files.id, added, operators, datetime.fromtimestamp(when, UTC))
+    key = fingerprint(files.result_signature.strip())
+    owner = operators.owner(key)
+    name = owner[0].name if owner else ""
+    host = name or next(iter(record.hosts), "").partition(".")[0]
+    wrong = tuple(f"{one.path.rpartition('/')[2]} {one.what}" for one in found)
+    return Machine(host, name, record.command == TIMER, key, wrong)
 
 
 def _signature(entry: Entry, operators: Operators) -> Signature:

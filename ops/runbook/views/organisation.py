@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from ops.logbook.files import change_folder
+from ops.logbook.judge_machine import NAMESPACE
 from ops.logbook.model import Check
 from ops.logbook.operators import MAY_SIGN, Key, Operator
 from ops.runbook.catalogue import CATEGORIES, RULES
@@ -109,9 +111,24 @@ def verify_page(world: World) -> Page:
     """Return the page that says how to verify everything with git, ssh-keygen and jq."""
     newest = next((one for one in reversed(world.summaries) if one.planned and one.outcome == "verified"), None)
     example = newest.id if newest else "2026-11-25-2300-k7xq"
+    timed = next((one for one in reversed(world.summaries) if one.by_timer), None)
     data = {
         "remote": world.inventory.policy.logbook_remote or "logbook@backup1.example.org:logbook.git",
         "signers": world.operators.allowed_signers(),
-        "folder": f"changes/{example[:4]}/{example[5:7]}/{example}",
+        "folder": change_folder(example),
+        "timer_signers": world.operators.timer_signers(NAMESPACE.decode()),
+        "timed": change_folder(timed.id) if timed else change_folder(example),
+        "timer": _timer(world, timed),
     }
     return Page("verify.html", "verify.html", data)
+
+
+def _timer(world: World, timed: Summary | None) -> tuple[str, str]:
+    """Return name and fingerprint of the host on which *timed* was done, else of any whose timers sign; empty if none does."""
+    names = {host.partition(".")[0] for host in timed.hosts} if timed else set()
+    found = sorted(
+        (one.name not in names, one.name, one.keys[0].fingerprint)
+        for one in world.operators.all
+        if one.office == "timer"
+    )
+    return (found[0][1], found[0][2]) if found else ("", "")
