@@ -251,6 +251,21 @@ def test_the_options_of_a_site_are_known_again(tmp_path: Path) -> None:
     assert again(tmp_path / "site", other, "a newer commit") is None
 
 
+def test_updates_are_not_good_where_no_plan_has_looked(tmp_path: Path) -> None:
+    book = logbook(
+        tmp_path / "book", list(Maker(hosts(3), datetime(2026, 11, 1, tzinfo=UTC), timedelta(hours=9)).changes(60))
+    )
+    cards = []
+    for count in (3, 4):
+        folder = tmp_path / f"site{count}"
+        build(Job(folder, ROOT, book, inventory(hosts(count)), operators(), languages=("en",), now=NOW))
+        page = (folder / "index.html").read_text()
+        cards.append(page[page.index("<h2>Open security updates") - 20 : page.index("<h2>Last backup")])
+    assert "it is not known" not in cards[0]
+    assert 'class="bad"' in cards[1]
+    assert "Hosts of which it is not known: 1." in cards[1]
+
+
 def hostile() -> list[Change]:
     """Return changes in which everything that others write is hostile."""
     one = maker()

@@ -17,6 +17,8 @@ BACKUP_SECONDS = 26 * 3600
 """A day and a little: what `invoke backup.check` complains after."""
 
 GOOD_HOSTS = {"current", "patched"}
+UNSEEN = ("never", "unknown")
+"""States of hosts of whose updates nothing is known."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,7 @@ def page(world: World) -> Page:
         "hosts": Counter(states),
         "host_count": len(world.inventory.hosts),
         "open": len(world.exposures),
+        "unseen": sum(state in UNSEEN for state in states),
         "oldest": moment(world.exposures[0].seen) if world.exposures else None,
         "this_month": [one for one in world.summaries if one.month == f"{world.now:%Y-%m}"],
         "backup": backup,
@@ -66,7 +69,7 @@ def lights(on: Grounds, states: set[str], backup: Summary | None, proven: Summar
     late = any(on.now.timestamp() - one.seen > PATCH_SECONDS for one in on.exposures)
     return Light(
         hosts="good" if states <= GOOD_HOSTS else "bad" if states - {*GOOD_HOSTS, "pending"} else "warn",
-        updates="bad" if late else "warn" if on.exposures else "good" if on.looks else "bad",
+        updates="bad" if late or not states.isdisjoint(UNSEEN) else "warn" if on.exposures else "good",
         backup=_fresh(on.now, backup, BACKUP_SECONDS),
         proven=_fresh(on.now, proven, DRILL_DAYS * 86400),
         open="warn" if waiting else "good",
