@@ -13,6 +13,7 @@ import tempfile
 import time
 import zlib
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -190,20 +191,27 @@ def _packed(content: bytes) -> bytes:
 
 def main() -> None:
     """Make the logbook, measure, print a table and whether the targets are met."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    with asked_for(str(__doc__)) as (made, _options, _scratch):
+        for line in table(measured(made)):
+            print(line)
+
+
+@contextmanager
+def asked_for(about: str) -> Iterator[tuple[Made, argparse.Namespace, Path]]:
+    """Yield the logbook that the command line asks for, what it asks for, and a folder that goes afterwards."""
+    parser = argparse.ArgumentParser(description=about.splitlines()[0])
     parser.add_argument("--changes", type=int, default=10_000)
     parser.add_argument("--hosts", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument(
-        "--keep", type=Path, help="make it in this folder and leave it there; one that is there is used"
+        "--keep", type=Path, help="make the logbook in this folder and leave it there; one that is there is used"
     )
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         folder = options.keep or Path(scratch) / "made"
         made = found_or_made(folder, options.changes, options.hosts, options.seed)
         print(f"a logbook of {options.changes} changes on {options.hosts} hosts")
-        for line in table(measured(made)):
-            print(line)
+        yield made, options, Path(scratch)
 
 
 def found_or_made(folder: Path, changes: int, hosts: int, seed: int) -> Made:

@@ -3,8 +3,6 @@
 usage: python -m tests.bench.pages [--changes 10000] [--hosts 200] [--seed 1] [--keep FOLDER]
 """
 
-import argparse
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +12,7 @@ from playwright.sync_api import sync_playwright
 from ops.lab.packages import ensure_packages
 from ops.runbook.site import Built, Job, build
 from tests.bench.fleet import Fleet
-from tests.bench.logbook import Cost, Made, add_one, found_or_made, timed
+from tests.bench.logbook import Cost, Made, add_one, asked_for, timed
 from tests.site.browser import QUIET
 from tests.unit.runbook_world import ROOT, inventory
 
@@ -29,18 +27,8 @@ LARGEST_BYTES = 500_000
 
 def main() -> None:
     """Make the logbook and its site, measure, print a table and whether the targets are met."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--changes", type=int, default=10_000)
-    parser.add_argument("--hosts", type=int, default=200)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument(
-        "--keep", type=Path, help="make the logbook in this folder and leave it there; one that is there is used"
-    )
-    options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as scratch:
-        made = found_or_made(options.keep or Path(scratch) / "made", options.changes, options.hosts, options.seed)
-        print(f"a logbook of {options.changes} changes on {options.hosts} hosts")
-        for line in measured(made, tuple(Fleet(options.hosts, options.seed).hosts), Path(scratch) / "site"):
+    with asked_for(str(__doc__)) as (made, options, scratch):
+        for line in measured(made, tuple(Fleet(options.hosts, options.seed).hosts), scratch / "site"):
             print(line)
 
 

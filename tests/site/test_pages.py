@@ -125,8 +125,10 @@ def test_the_release_from_before_stays_and_older_ones_go(published: Deployed) ->
 
 
 def test_other_accounts_of_the_host_do_not_read_them(published: Deployed) -> None:
-    reading = f"runuser -u nobody -- cat {RELEASES}/../live/site/index.html"
-    assert published.run_on("backup1", f"{reading} 2>&1 >/dev/null || true").endswith("Permission denied")
+    reading = ["runuser", "-u", "nobody", "--", "cat", f"{RELEASES}/../live/site/index.html"]
+    done = published.lab.run_on("backup1", reading, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "Permission denied" in done.stderr
 
 
 def test_a_page_that_is_not_served_as_it_should_is_taken_back(published: Deployed) -> None:

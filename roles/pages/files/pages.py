@@ -66,20 +66,26 @@ def target(link: Path) -> str:
     return link.readlink().name if link.is_symlink() else ""
 
 
+def remove(folder: Path) -> None:
+    """Remove *folder* and all in it, if it is there; what cannot be removed is a fault, since an old release would be served on."""
+    if folder.exists():
+        shutil.rmtree(folder)
+
+
 def live(archive: Path) -> str:
     """Put what is in *archive* live, and return a word about it."""
     site, releases = HOME / "site", HOME / "site/releases"
     fresh = releases / ".new"
-    shutil.rmtree(fresh, ignore_errors=True)
+    remove(fresh)  # half of one, where an earlier run was killed
     try:
         name, before = unpack(archive, fresh), target(site / "live")
         if name == before:
             return "unchanged"
-        shutil.rmtree(releases / name, ignore_errors=True)  # one from before the last, or half of one
+        remove(releases / name)  # the one from before the last may be the same again
         os.sync()
         fresh.rename(releases / name)
     finally:
-        shutil.rmtree(fresh, ignore_errors=True)
+        remove(fresh)
     if before:
         point(site / "before", before)
     forget(releases, {name, before})
