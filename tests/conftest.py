@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from ops.lab import Lab
+from ops.lab.names import RELEASES, default_hosts
 
 HERE = Path(__file__).parent
 FOLDERS = {
@@ -16,6 +17,11 @@ FOLDERS = {
     "faults": "breaks lab hosts on purpose",
     "browser": "needs Chromium, and what makes PDFs",
 }
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    about = "Debian release of the lab's db1 and backup1; app1 has the other one"
+    parser.addoption("--database-release", choices=RELEASES, default="trixie", help=about)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -32,8 +38,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def lab() -> Iterator[Lab]:
-    """The lab of this test run: app1 (bookworm), db1 and backup1 (trixie); a test that changes a host resets it first.
+def lab(request: pytest.FixtureRequest) -> Iterator[Lab]:
+    """The lab of this test run: app1 (bookworm), db1 and backup1 (trixie), or the other way round with ``--database-release``.
+
+    A test that changes a host resets it first.
 
     Its state folder is .lab-test, or what BORDBUCH_LAB names; what tests start (Ansible, Invoke) finds it there. It
     ends with this process, however that ends.
@@ -44,7 +52,7 @@ def lab() -> Iterator[Lab]:
         started = Lab.here()
         with only_run(started):
             started.down()
-            started.up(owner=os.getpid())
+            started.up(default_hosts(request.config.getoption("--database-release")), owner=os.getpid())
             yield started
             started.down()
 

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from functools import cached_property
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,11 @@ class Deployed:
     def run_on(self, host: str, script: str) -> str:
         """Run a shell *script* on *host* and return what it printed."""
         return self.lab.run_on(host, ["sh", "-ec", script]).stdout.strip()
+
+    @cached_property
+    def postgresql_version(self) -> str:
+        """PostgreSQL's major version on db1: Debian 12 has 15, Debian 13 has 17."""
+        return self.run_on("db1", "ls /etc/postgresql")
 
 
 @pytest.fixture(scope="session")

@@ -100,7 +100,8 @@ def hidden_wal(site: Deployed) -> Iterator[None]:
 def hidden_everywhere(site: Deployed) -> Iterator[None]:
     """A WAL file that is needed is in neither repository: what one lacks comes from the other."""
     name = site.run_on("backup1", f"{ARCHIVED} | tail -2 | head -1 | cut -d/ -f8-")
-    places = f"{REPOSITORY}/archive/main/17-1 /srv/second/archive/main/17-1"
+    archive = f"archive/main/{site.postgresql_version}-1"
+    places = f"{REPOSITORY}/{archive} /srv/second/{archive}"
     move = "for place in {places}; do test -e $place/{name}; chattr -i $place/{name}; mv $place/{name} $place/../kept; done"
     site.run_on("backup1", move.format(places=places, name=name))
     yield
@@ -272,7 +273,7 @@ def test_nobody_comes_back_who_was_locked(backed_up: Deployed) -> None:
     assert sql(backed_up, rows).split() == [f"{locked}|t|f|f", f"{deleted}|t|f|t", f"{other}|f|t|f"]
     assert sql(backed_up, "SELECT count(*) FROM session WHERE member_id IS NOT NULL") == "0"
     assert sql(backed_up, "SELECT count(*) FROM token") == "0"
-    backed_up.run_on("db1", f"test -d /var/lib/postgresql/17/main.before-{change}")
+    backed_up.run_on("db1", f"test -d /var/lib/postgresql/{backed_up.postgresql_version}/main.before-{change}")
 
 
 def test_after_a_restore_backups_and_drills_go_on(backed_up: Deployed) -> None:

@@ -1,0 +1,76 @@
+"""How-tos for the bad day, walked command by command as they stand there."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.site.conftest import Deployed, sql
+from tests.site.test_backup import moment_between, waits
+from tests.site.test_recovery import NO_WAL_WAITS
+from tests.site.walk import Walk
+
+pytestmark = pytest.mark.timeout(2400)  # the first one waits until the site is deployed
+COUNT = "SELECT count(*) FROM suggestion"
+SUGGESTIONS = """
+    INSERT INTO unit (id, name) VALUES (90000, 'Example');
+    INSERT INTO issue (id, unit_id, place) VALUES (90000, 90000, 1);
+    INSERT INTO suggestion (issue_id, place) SELECT 90000, n FROM generate_series(1, 200) AS n
+"""
+
+
+def archived(site: Deployed) -> None:
+    """See that the repositories have all that was written up to now."""
+    sql(site, "SELECT pg_switch_wal()")
+    waits(site, NO_WAL_WAITS, 60)
+
+
+def test_prove_the_backup(backed_up: Deployed, tmp_path: Path) -> None:
+    archived(backed_up)
+    walk = Walk(backed_up, "prove-the-backup", tmp_path, moment_between())
+    archived(backed_up)
+    backed_up.invoke("backup", "--yes")
+    assert walk.run(walk.block("--label random")).count("Verdict pass") == 4
+    records = walk.block("drill.history --json").replace("2026-11-24-0330-k7xq", newest_drill(backed_up))
+    assert "nothing missing, nothing changed" in walk.run(records)
+
+
+def newest_drill(site: Deployed) -> str:
+    return next(word for word in site.invoke("drill.history").split() if word.count("-") == 4 and word[:2] == "20")
+
+
+def test_the_database_host_is_gone(backed_up: Deployed, tmp_path: Path) -> None:
+    sql(backed_up, SUGGESTIONS)
+    backed_up.invoke("backup", "--yes")
+    sql(backed_up, "DELETE FROM suggestion WHERE place = 1 AND issue_id = 90000")
+    count = sql(backed_up, COUNT)
+    archived(backed_up)
+    backed_up.lab.reset(["db1"])
+    said = Walk(backed_up, "the-database-host-is-gone", tmp_path).all()
+    assert "Verdict pass" in said
+    assert sql(backed_up, COUNT) == count
+
+
+def test_get_one_table_back(backed_up: Deployed, tmp_path: Path) -> None:
+    count = sql(backed_up, COUNT)
+    assert int(count) > 100
+    release = {host.name: host.release for host in backed_up.lab.hosts()}["db1"]
+    archived(backed_up)
+    moment = moment_between()
+    sql(backed_up, "DELETE FROM suggestion WHERE place BETWEEN 50 AND 99")
+    archived(backed_up)
+    backed_up.lab.up({**{host.name: host.release for host in backed_up.lab.hosts()}, "db2": release})
+    backed_up.invoke("deploy", "--yes", "--reason", "a second database host for the time", seconds=1500)
+
+    walk = Walk(backed_up, "get-one-table-back", tmp_path, moment)
+    assert walk.run(walk.block("SHOW archive_mode")).strip() == "off"
+    assert "verified" in walk.run(walk.block("--target db2"))
+    assert sql(backed_up, COUNT) != count, "the live database is as it was"
+    walk.run(walk.block("CREATE TABLE rescue"))
+    walk.run(walk.block("< suggestion.sql"))
+    assert walk.run(walk.block("SELECT count(*)")).split() == [count, count]
+    sql(backed_up, f"{walk.block('INSERT INTO public.suggestion')}\n; COMMIT")
+    assert sql(backed_up, COUNT) == count
+    walk.run(walk.block("DROP SCHEMA rescue"))
+    assert not (tmp_path / "suggestion.sql").exists()
+    left = "runuser -u postgres -- psql -XAtqd liquidfeedback -c 'SELECT count(*) FROM member'"
+    assert backed_up.run_on("db2", left) == "0"
