@@ -70,7 +70,7 @@ def test_settings_are_told_and_no_secret() -> None:
 def test_the_settings_that_are_told_are_those_that_the_role_writes() -> None:
     folder = ROOT / "roles/backup/templates"
     written = "".join((folder / name).read_text() for name in ("pgbackrest.conf.j2", "repositories.j2"))
-    for name in ("process-max", "compress-type", "repo1-bundle", "repo1-cipher-type"):
+    for name in ("process-max", "compress-type", "repo1-bundle", "repo1-block", "repo1-cipher-type"):
         assert name in figures.SETTINGS
         assert f"\n{name}=" in f"\n{written}"
 
