@@ -254,6 +254,7 @@ def test_nobody_comes_back_who_was_locked(backed_up: Deployed) -> None:
     )
     until(backed_up, "backup1", f"grep -q 'deleted {deleted}$' /var/lib/bordbuch-ledger/ledger", 10)
     sql(backed_up, "SELECT pg_switch_wal()")
+    taken_back = moment_between()
 
     said = backed_up.invoke("restore", "--to", moment, "--reason", "a mistake", code=3)
     change = said.split("invoke patch.approve ")[1].split()[0]
@@ -274,6 +275,8 @@ def test_nobody_comes_back_who_was_locked(backed_up: Deployed) -> None:
     assert sql(backed_up, "SELECT count(*) FROM session WHERE member_id IS NOT NULL") == "0"
     assert sql(backed_up, "SELECT count(*) FROM token") == "0"
     backed_up.run_on("db1", f"test -d /var/lib/postgresql/{backed_up.postgresql_version}/main.before-{change}")
+    said = " ".join(backed_up.invoke("restore", "--to", taken_back, "--reason", "back again", code=2).split())
+    assert f"was taken back by the restore {change}" in said
 
 
 def test_after_a_restore_backups_and_drills_go_on(backed_up: Deployed) -> None:
