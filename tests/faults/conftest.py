@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
@@ -29,6 +30,21 @@ def site(lab: Lab, make_archive: Callable[[str], Archive], tmp_path: Path) -> It
             stack.callback(made.close)
             made.configure(**{"patch_reboot": "never", **variables})
             made.arrange(scenario)
+            return made
+
+        yield make
+
+
+@pytest.fixture
+def bare(lab: Lab, tmp_path: Path) -> Iterator[Callable[..., Site]]:
+    """A function that makes a site of bare hosts, with Debian's own archive: ``bare("app1", freezes=[…])``."""
+    with ExitStack() as stack:
+
+        def make(*hosts: str, **variables: Any) -> Site:
+            made = Site(lab, cast("Archive", None), tmp_path, {host: RELEASES[host] for host in hosts})
+            stack.callback(made.close)
+            made.configure(**variables)
+            lab.reset(hosts)
             return made
 
         yield make

@@ -1,35 +1,13 @@
 """Deploy, drift and status on hosts: what was foreseen is what is done, and what goes wrong is said."""
 
 import json
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, cast
 
-import pytest
-
-from ops.lab import Lab
-from tests.archive.server import Archive
-from tests.faults.conftest import RELEASES
 from tests.faults.site import Site
 
 JOURNAL = "/etc/systemd/journald.conf.d/bordbuch.conf"
 PART = ("--tags", "base:journal")
-
-
-@pytest.fixture
-def bare(lab: Lab, tmp_path: Path) -> Iterator[Callable[..., Site]]:
-    """A function that makes a site of bare hosts, with Debian's own archive: ``bare("app1", freezes=[…])``."""
-    with ExitStack() as stack:
-
-        def make(*hosts: str, **variables: Any) -> Site:
-            made = Site(lab, cast("Archive", None), tmp_path, {host: RELEASES[host] for host in hosts})
-            stack.callback(made.close)
-            made.configure(**variables)
-            lab.reset(hosts)
-            return made
-
-        yield make
 
 
 def test_what_was_foreseen_is_done_once_and_drift_is_seen(bare: Callable[..., Site]) -> None:
