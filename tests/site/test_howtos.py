@@ -12,9 +12,9 @@ from tests.site.walk import Walk
 pytestmark = pytest.mark.timeout(2400)  # the first one waits until the site is deployed
 COUNT = "SELECT count(*) FROM suggestion"
 SUGGESTIONS = """
-    INSERT INTO unit (id, name) VALUES (90000, 'Example');
-    INSERT INTO issue (id, unit_id, place) VALUES (90000, 90000, 1);
-    INSERT INTO suggestion (issue_id, place) SELECT 90000, n FROM generate_series(1, 200) AS n
+    WITH one AS (INSERT INTO unit (name) VALUES ('Example') RETURNING id),
+        another AS (INSERT INTO issue (unit_id, place) SELECT id, 90000 FROM one RETURNING id)
+    INSERT INTO suggestion (issue_id, place) SELECT id, n FROM another, generate_series(1, 200) AS n
 """
 
 
@@ -41,7 +41,7 @@ def newest_drill(site: Deployed) -> str:
 def test_the_database_host_is_gone(backed_up: Deployed, tmp_path: Path) -> None:
     sql(backed_up, SUGGESTIONS)
     backed_up.invoke("backup", "--yes")
-    sql(backed_up, "DELETE FROM suggestion WHERE place = 1 AND issue_id = 90000")
+    sql(backed_up, "DELETE FROM suggestion WHERE place = 1")
     count = sql(backed_up, COUNT)
     archived(backed_up)
     backed_up.lab.reset(["db1"])
@@ -74,3 +74,11 @@ def test_get_one_table_back(backed_up: Deployed, tmp_path: Path) -> None:
     assert not (tmp_path / "suggestion.sql").exists()
     left = "runuser -u postgres -- psql -XAtqd liquidfeedback -c 'SELECT count(*) FROM member'"
     assert backed_up.run_on("db2", left) == "0"
+
+
+def test_a_second_place_that_is_lost_is_made_anew(backed_up: Deployed) -> None:
+    folders = "/srv/second/archive /srv/second/backup"
+    backed_up.run_on("backup1", f"chattr -Rf -i {folders} || test $? = 1; rm -r {folders}")
+    backed_up.invoke("deploy", "--yes", "--limit", "backup1", "--tags", "backup", "--reason", "its disk is a new one")
+    said = backed_up.invoke("backup", "--full", "--yes")
+    assert "backup in repository 2" in said
