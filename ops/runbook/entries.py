@@ -5,10 +5,10 @@ each page shows; the pages say so.
 """
 
 import re
+from typing import NamedTuple
 
 from ops.logbook import sshsig
 from ops.logbook.files import split_path
-from ops.logbook.model import Model
 from ops.logbook.rawcommit import take_apart
 from ops.logbook.repository import Logbook
 
@@ -16,7 +16,7 @@ _COMMIT = re.compile(rb"(?:\A|\0)commit ([0-9a-f]{40})\n")
 _HISTORY_SECONDS = 600
 
 
-class Entry(Model):
+class Entry(NamedTuple):
     """One commit: its id, the change that it is of, the committer's name, the key's fingerprint, its time, the files' names."""
 
     id: str

@@ -1,7 +1,7 @@
 """Pages from templates: escaped always, undefined names refused, what cannot be seen shown as its code."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,9 @@ NAVIGATION = (
 )
 _ROOT = Markup("\0")
 """Stands for the way to the root in what is kept: no text on a page holds it (see `visible`)."""
+
+_FIXED = re.compile(r'\{\{ _\("([^"\\]*)"\) \}\}')
+"""A text without values, as a template shows it."""
 
 PdfLinks = tuple[tuple[tuple[str, str], ...], ...]
 """Per document: language and path of each PDF of it."""
@@ -86,19 +89,38 @@ class Page:
     data: dict[str, Any]
 
 
+class Templates(FileSystemLoader):
+    """The templates in *folders* with fixed texts in their places: most of what a page says is looked up once, not each time."""
+
+    def __init__(self, folders: Sequence[Path], words: Words) -> None:
+        super().__init__(folders)
+        self._words = words
+
+    def get_source(self, environment: Environment, template: str) -> tuple[str, str, Callable[[], bool]]:
+        """Return *template* for *environment*: its text, its file, and what tells whether it is that file still.
+
+        Raises:
+            TemplateNotFound: there is none of that name.
+        """
+        text, file, current = super().get_source(environment, template)
+        return _FIXED.sub(lambda found: self._words.text(found[1]), text), file, current
+
+
 class Renderer:
     """Makes pages in the languages of one site; for *printing*, templates in the folder of that name come first."""
 
     def __init__(self, languages: tuple[str, ...] = LANGUAGES, *, printing: bool = False) -> None:
         self.words = Words(languages)
         self._environment = Environment(
-            loader=FileSystemLoader([TEMPLATES / "print", TEMPLATES] if printing else TEMPLATES),
+            loader=Templates([TEMPLATES / "print", TEMPLATES] if printing else [TEMPLATES], self.words),
             autoescape=True,
             undefined=StrictUndefined,
             trim_blocks=True,
             lstrip_blocks=True,
             finalize=visible,
-            bytecode_cache=FileSystemBytecodeCache(),  # in a folder for temporary files that is this user's alone
+            bytecode_cache=FileSystemBytecodeCache(
+                pattern=f"bordbuch-{'-'.join(languages)}-%s"
+            ),  # in a folder for temporary files that is this user's alone
         )
         self._environment.globals |= self._globals()
         self._rows: dict[str, str] = {}

@@ -169,6 +169,10 @@ class Store:
         """Keep of what the page at *path* is made."""
         self._db.execute("INSERT OR REPLACE INTO page VALUES (?, ?)", (path, key))
 
+    def page_keys(self, beginning: str) -> dict[str, str]:
+        """Return path → of what it was made, of the pages whose paths have this *beginning*."""
+        return dict(self._db.execute("SELECT path, key FROM page WHERE path GLOB ?", (f"{beginning}*",)))
+
     def forget_page(self, path: str) -> None:
         """Forget the page at *path*."""
         self._db.execute("DELETE FROM page WHERE path = ?", (path,))
@@ -181,11 +185,9 @@ class Store:
         """Return change → its files when it was read."""
         return dict(self._db.execute("SELECT id, files FROM change"))
 
-    def put(self, summary: Summary, files: str, rows: Rows) -> None:
-        """Keep what was read of one change; *files* says of which files."""
-        self._db.execute(
-            "INSERT OR REPLACE INTO change VALUES (?, ?, ?)", (summary.id, files, summary.model_dump_json())
-        )
+    def put(self, change: str, files: str, summary: str, rows: Rows) -> None:
+        """Keep what was read of one *change*: of which *files*, its *summary* as JSON, and the *rows*."""
+        self._db.execute("INSERT OR REPLACE INTO change VALUES (?, ?, ?)", (change, files, summary))
         self._db.executemany(_EXPOSURE, rows.exposures)
         self._db.executemany(_PACKAGE, rows.packages)
         self._db.executemany("INSERT OR REPLACE INTO look VALUES (?, ?, ?, ?, ?, ?)", rows.looks)

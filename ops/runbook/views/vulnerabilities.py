@@ -103,14 +103,13 @@ def _times(one: Exposure) -> tuple[datetime, datetime | None, int]:
     return moment(one.seen), moment(installed) if installed else None, max(0, (installed or one.seen) - one.seen)
 
 
-def month_pages(world: World, month: str, names: Sequence[str]) -> Iterator[Page]:
-    """Yield the pages of the advisories *names*, first seen in *month*."""
-    found = world.store.exposures(names)
-    shown = [advisory(name, found[name]) for name in names]
+def month_pages(month: str, found: Mapping[str, Sequence[Exposure]]) -> Iterator[Page]:
+    """Yield the pages of the advisories *found*, each with its hosts, first seen in *month*."""
+    shown = [advisory(name, exposures) for name, exposures in found.items()]
     parts = [shown[start : start + ROWS] for start in range(0, len(shown), ROWS)]
     paths = [month_path(month, number) for number in range(1, len(parts) + 1)]
     for path, part in zip(paths, parts, strict=True):
-        yield Page(path, "advisories.html", {"of": month, "part": part, "parts": paths, "total": len(names)})
+        yield Page(path, "advisories.html", {"of": month, "part": part, "parts": paths, "total": len(shown)})
 
 
 def advisory(name: str, exposures: Sequence[Exposure]) -> Advisory:
