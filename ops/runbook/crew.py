@@ -16,6 +16,9 @@ R = TypeVar("R")
 Act = Callable[[Renderer, T], R]
 """What is done with a renderer for one job; like the job and its result it can travel to another process."""
 
+PRELOADED = ["ops.runbook.reading"]
+"""Loaded once for all processes of a crew."""
+
 _renderers: list[Renderer] = []
 """The one renderer of a process that was begun by another: what it has said once it need not put together again."""
 
@@ -41,6 +44,7 @@ class Crew:
     def call(self) -> None:
         """Have other processes help from now on; they take half a second to begin."""
         context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload(PRELOADED)
         self._pool = ProcessPoolExecutor(
             len(os.sched_getaffinity(0)), context, initializer=_begin, initargs=(self.renderer.words.languages,)
         )

@@ -13,6 +13,12 @@ from ops.logbook.rawcommit import take_apart
 from ops.logbook.repository import Logbook
 
 _COMMIT = re.compile(rb"(?:\A|\0)commit ([0-9a-f]{40})\n")
+_USUAL = re.compile(
+    rb"tree [0-9a-f]{40}\n(?:parent [0-9a-f]{40}\n)*author [^\n]*\n"
+    rb"committer ([^<>\n]*?) ?<[^<>\n]*> (\d{1,11}) [+-]\d{4}\ngpgsig ([^\n]*\n(?: [^\n]*\n)*)\n"
+)
+"""The head of a commit as the logbook writes it: the committer's name, the time, and the signature, indented."""
+
 _HISTORY_SECONDS = 600
 
 
@@ -65,17 +71,18 @@ def _entry(commit: str, body: bytes) -> Entry | None:
     head, *others = body.split(b"\0")
     paths = [path.decode(errors="replace") for path in (head.rpartition(b"\n")[2], *others) if path]
     files = [parts for path in paths if (parts := split_path(path))]
-    taken = take_apart(head)
-    if not files or not taken.committer.name:
+    who, at, signature = _signed(head)
+    if not files or not who:
         return None
-    return Entry(
-        id=commit,
-        change=files[0][0],
-        who=taken.committer.name,
-        fingerprint=fingerprint(taken.signature),
-        at=int(taken.committer.time.timestamp()),
-        names=tuple(name for _change, name in files),
-    )
+    return Entry(commit, files[0][0], who, fingerprint(signature), at, tuple(name for _change, name in files))
+
+
+def _signed(head: bytes) -> tuple[str, int, bytes]:
+    """Return who committed, when (seconds since 1970), and the signature; of unusual commits as the audit takes them apart."""
+    if found := _USUAL.match(head):
+        return found[1].decode(errors="replace"), int(found[2]), found[3].replace(b"\n ", b"\n")
+    taken = take_apart(head)
+    return taken.committer.name, int(taken.committer.time.timestamp()), taken.signature
 
 
 def fingerprint(signature: bytes) -> str:

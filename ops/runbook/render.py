@@ -3,8 +3,9 @@
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, FileSystemBytecodeCache, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
@@ -13,6 +14,9 @@ from ops.logbook import words as logbook_words
 from ops.runbook.catalogue import CATEGORIES, RULES, SELECTION
 from ops.runbook.language import LANGUAGES, N_, Words, visible
 from ops.runbook.summary import Summary, page_of
+
+if TYPE_CHECKING:  # they are made of pages
+    from ops.runbook.views.vulnerabilities import Advisory
 
 TEMPLATES = Path(__file__).parent / "templates"
 NAVIGATION = (
@@ -148,6 +152,7 @@ class Renderer:
             "pattern": pattern,
             "option": self._option,
             "change_row": self._row,
+            "advisory_row": self._advisory_row,
             "badge": self._badge,
             "link": link,
             "host_link": host_link,
@@ -165,6 +170,20 @@ class Renderer:
         if key not in self._rows:
             self._rows[key] = str(self._macros.row(_ROOT, one))
         return Markup(self._rows[key].replace(str(_ROOT), root))  # noqa: S704  (a macro escapes what it shows)
+
+    def _advisory_row(self, root: str, one: "Advisory") -> Markup:
+        """Return the row of an advisory: there are so many that a template would take most of a build's time."""
+        moment, span = self.words.moment, self.words.span
+        times = "".join(f"<td>{moment(time)}</td>" for time in (one.seen, one.first, one.last))
+        figures = "".join(
+            f'<td class="number" data-v="{-1 if seconds is None else seconds}">{span(seconds)}</td>'
+            for seconds in (one.median, one.longest)
+        )
+        groups = "<br>".join(
+            f"{link(root, group.change)} ({span(group.seconds)}): {_names(group.hosts)}" for group in one.groups
+        )
+        hosts = f"<td>{groups}</td><td>{_names(one.open)}</td><td>{_names(one.gone)}</td>"
+        return Markup(f'<tr><th scope="row" class="id">{_names((one.name,))}</th>{times}{figures}{hosts}</tr>')  # noqa: S704  (escaped)
 
     def _option(self, msgid: str) -> Markup:
         """Return *msgid* in each language as attributes: an option holds no markup, so the script sets its text."""
@@ -190,6 +209,11 @@ class Renderer:
         return self._environment.get_template(page.template).render(root=root, path=page.path, **around, **page.data)
 
 
+def _names(names: Sequence[str]) -> Markup:
+    return escape(visible(" ".join(names)))
+
+
+@lru_cache(maxsize=10_000)
 def link(root: str, change: str) -> Markup:
     """Return a link to the page of *change*, from a page whose way to the root is *root*."""
     shown = escape(change)

@@ -4,6 +4,7 @@ import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 
 from ops.runbook import charts
 from ops.runbook.render import Page
@@ -145,16 +146,21 @@ def as_csv_rows(exposures: Mapping[str, Sequence[Exposure]]) -> Iterator[tuple[s
     for name, found in exposures.items():
         for one in found:
             hours = f"{(one.installed - one.seen) / HOUR:.1f}" if one.installed else ""
-            when = f"{moment(one.installed):%Y-%m-%dT%H:%M:%SZ}" if one.installed else ""
+            when = _stamp(one.installed) if one.installed else ""
             yield (
                 name,
                 one.host,
-                f"{moment(one.seen):%Y-%m-%dT%H:%M:%SZ}",
+                _stamp(one.seen),
                 when,
                 hours,
                 one.change,
                 _standing(one),
             )
+
+
+@lru_cache(maxsize=10_000)
+def _stamp(seconds: int) -> str:
+    return f"{moment(seconds):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def _standing(one: Exposure) -> str:
