@@ -11,6 +11,7 @@ from jinja2 import Environment, FileSystemBytecodeCache, FileSystemLoader, Stric
 from markupsafe import Markup, escape
 
 from ops.logbook import words as logbook_words
+from ops.logbook.model import Check
 from ops.runbook.catalogue import CATEGORIES, RULES, SELECTION
 from ops.runbook.language import LANGUAGES, N_, Words, visible
 from ops.runbook.summary import Summary, page_of
@@ -30,8 +31,11 @@ NAVIGATION = (
     ("duties.html", N_("Duties and access")),
     ("verify.html", N_("Verify")),
 )
-_ROOT = Markup("\0")
+_ROOT = "\0"
 """Stands for the way to the root in what is kept: no text on a page holds it (see `visible`)."""
+
+MOST = 6
+"""Hosts that the row of a change names; the rest is counted."""
 
 _FIXED = re.compile(r'\{\{ _\("([^"\\]*)"\) \}\}')
 """A text without values, as a template shows it."""
@@ -128,13 +132,12 @@ class Renderer:
         )
         self._environment.globals |= self._globals()
         self._rows: dict[str, str] = {}
-        self._macros: Any = self._environment.get_template("macros.html").module
 
     def _globals(self) -> dict[str, Any]:
         words = self.words
         texts = {"_": words.text, "plain": words.plain, "n": words.number, "percent": words.percent}
         times = {"moment": words.moment, "day": words.day, "month": words.month, "span": words.span}
-        tables = {"navigation": NAVIGATION, "states": STATES, "kinds": KINDS, "links": LINKS, "later_links": LATER}
+        tables = {"states": STATES, "kinds": KINDS, "links": LINKS, "later_links": LATER}
         return {
             **texts,
             **times,
@@ -153,11 +156,25 @@ class Renderer:
             "option": self._option,
             "change_row": self._row,
             "advisory_row": self._advisory_row,
+            "check_item": self._check,
             "badge": self._badge,
+            "navigation": self._navigation,
             "link": link,
             "host_link": host_link,
+            "host_links": host_links,
             "rule_values": self._rule_values,
         }
+
+    def _navigation(self, root: str, path: str) -> Markup:
+        """Return links to the pages that lead to all others; the one at *path*, or in whose folder that is, is marked."""
+        shown = []
+        for target, label in NAVIGATION:
+            folder = target.rpartition("/")[0]
+            inside = "true" if folder and path.startswith(f"{folder}/") else ""
+            current = "page" if target == path else inside
+            mark = f' aria-current="{current}"' if current else ""
+            shown.append(f'<li><a href="{root}{target}"{mark}>{self.words.text(label)}</a></li>')
+        return Markup("\n".join(shown))  # noqa: S704  (targets are ours)
 
     def _badge(self, state: str, words: Mapping[str, str] = STATES) -> Markup:
         """Return *state* in a frame that says how good it is, in its *words*."""
@@ -165,11 +182,37 @@ class Renderer:
         return Markup(f'<b class="badge {tone(state)}">{said}</b>')  # noqa: S704  (tone is ours, the words are escaped)
 
     def _row(self, root: str, one: Summary) -> Markup:
-        """Return the row of a change in a table of changes; it stands on many pages, and is made once."""
+        """Return the row of a change in a table of changes; it stands on many pages, and is made once, without a template."""
         key = repr(one)
         if key not in self._rows:
-            self._rows[key] = str(self._macros.row(_ROOT, one))
-        return Markup(self._rows[key].replace(str(_ROOT), root))  # noqa: S704  (a macro escapes what it shows)
+            self._rows[key] = self._made_row(one)
+        return Markup(self._rows[key].replace(_ROOT, root))  # noqa: S704  (escaped where it was made)
+
+    def _made_row(self, one: Summary) -> str:
+        words, count, took = self.words, len(one.packages), -1 if one.took is None else one.took
+        first = f'<th scope="row" data-v="{_shown(one.id)}">{link(_ROOT, one.id)}<br>'
+        when = f'<span class="small">{words.moment(one.begun or one.asked)}</span></th>'
+        kind = words.text(KINDS[one.kind]) if one.kind else ""
+        what = (
+            f'<td>{kind}</td><td>{self._badge(one.outcome or one.state)}</td><td class="wide">{_shown(one.reason)}</td>'
+        )
+        more = words.text(N_("and {count} more"), count=len(one.hosts) - MOST) if len(one.hosts) > MOST else ""
+        hosts = f"<td>{host_links(_ROOT, list(one.hosts)[:MOST])}{more}</td>"
+        packages = f'<td class="number" data-v="{count}">{words.number(count) if count else ""}</td>'
+        people = f"<td>{_shown(one.requester)}</td><td>{_shown(one.approver) if one.verdict == 'approved' else ''}</td>"
+        length = f'<td class="number" data-v="{took}">{words.span(one.took)}</td>'
+        return f"<tr>{first}{when}{what}{hosts}{packages}{people}{length}</tr>\n"
+
+    def _check(self, one: Check) -> Markup:
+        """Return a check of a host as an item of a list."""
+        tone, said = ("good", N_("passed"))
+        if one.detail.startswith("skipped"):
+            tone, said = ("warn", N_("not looked at"))
+        if not one.passed:
+            tone, said = ("bad", N_("closed the gate"))
+        more = f": {_shown(one.detail)}" if one.detail else ""
+        badge = f'<b class="badge {tone}">{self.words.text(said)}</b>'
+        return Markup(f"<li>{badge} {_shown(one.name)}{more}</li>")  # noqa: S704  (escaped)
 
     def _advisory_row(self, root: str, one: "Advisory") -> Markup:
         """Return the row of an advisory: there are so many that a template would take most of a build's time."""
@@ -183,7 +226,7 @@ class Renderer:
             f"{link(root, group.change)} ({span(group.seconds)}): {_names(group.hosts)}" for group in one.groups
         )
         hosts = f"<td>{groups}</td><td>{_names(one.open)}</td><td>{_names(one.gone)}</td>"
-        return Markup(f'<tr><th scope="row" class="id">{_names((one.name,))}</th>{times}{figures}{hosts}</tr>')  # noqa: S704  (escaped)
+        return Markup(f'<tr><th scope="row" class="id">{_shown(one.name)}</th>{times}{figures}{hosts}</tr>')  # noqa: S704  (escaped)
 
     def _option(self, msgid: str) -> Markup:
         """Return *msgid* in each language as attributes: an option holds no markup, so the script sets its text."""
@@ -209,8 +252,12 @@ class Renderer:
         return self._environment.get_template(page.template).render(root=root, path=page.path, **around, **page.data)
 
 
+def _shown(text: str) -> Markup:
+    return escape(visible(text))
+
+
 def _names(names: Sequence[str]) -> Markup:
-    return escape(visible(" ".join(names)))
+    return _shown(" ".join(names))
 
 
 @lru_cache(maxsize=10_000)
@@ -220,10 +267,16 @@ def link(root: str, change: str) -> Markup:
     return Markup(f'<a href="{root}{page_of(shown)}">{shown}</a>')  # noqa: S704  (escaped above)
 
 
+@lru_cache(maxsize=10_000)
 def host_link(root: str, host: str) -> Markup:
     """Return a link to the page of *host*."""
     shown = escape(visible(host))
     return Markup(f'<a href="{root}hosts/{shown}.html">{shown}</a>')  # noqa: S704  (escaped above)
+
+
+def host_links(root: str, hosts: Sequence[str]) -> Markup:
+    """Return links to the pages of *hosts*, each with a blank behind it."""
+    return Markup("".join(f"{host_link(root, host)} " for host in hosts))  # noqa: S704  (escaped above)
 
 
 def multiline(text: str) -> Markup:
