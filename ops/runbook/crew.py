@@ -48,6 +48,7 @@ class Crew:
         self._pool = ProcessPoolExecutor(
             len(os.sched_getaffinity(0)), context, initializer=_begin, initargs=(self.renderer.words.languages,)
         )
+        self._pool.submit(gc.isenabled)  # they begin with their first job
 
     def each(self, act: Act[T, R], jobs: Sequence[T]) -> Iterable[R]:
         """Return what *act* makes of each of *jobs*, in their order; where others help they begin at once."""

@@ -5,6 +5,8 @@ each page shows; the pages say so.
 """
 
 import re
+from dataclasses import dataclass
+from itertools import pairwise
 from typing import NamedTuple
 
 from ops.logbook import sshsig
@@ -33,17 +35,41 @@ class Entry(NamedTuple):
     names: tuple[str, ...]
 
 
-def read_entries(logbook: Logbook, old: str, head: str) -> list[Entry]:
-    """Return the entries of *logbook* after the commit *old*, of all if that is empty, up to *head*, the oldest first.
+@dataclass(frozen=True)
+class Span:
+    """The commits of ``logbook`` that are reachable from the commit ``head``, and not from ``old`` if that is not empty."""
+
+    logbook: Logbook
+    old: str
+    head: str
+
+
+def spans(whole: Span, most: int) -> list[Span]:
+    """Return *whole* in parts of about as many commits as *most*; where histories met, a commit may be in two of them.
 
     Raises:
         Failed: git failed.
     """
-    if not head or head == old:
+    if not whole.head or whole.head == whole.old:
         return []
-    span = [head, *([f"^{old}"] if old else [])]
-    words = ("log", "--reverse", "--format=raw", "--name-only", "--no-renames", "--root", "-z", *span)
-    return parse_log(logbook.git.run(*words, limit_seconds=_HISTORY_SECONDS).out)
+    words = ("rev-list", "--topo-order", "--reverse", *_range(whole))
+    commits = whole.logbook.git.run(*words, limit_seconds=_HISTORY_SECONDS).text.split()
+    ends = [*commits[most - 1 : -1 : most], whole.head]
+    return [Span(whole.logbook, old, head) for old, head in pairwise([whole.old, *ends])]
+
+
+def read_entries(_renderer: object, span: Span) -> list[Entry]:
+    """Return the entries of *span*.
+
+    Raises:
+        Failed: git failed.
+    """
+    words = ("log", "--format=raw", "--name-only", "--no-renames", "--root", "-z", *_range(span))
+    return parse_log(span.logbook.git.run(*words, limit_seconds=_HISTORY_SECONDS).out)
+
+
+def _range(span: Span) -> tuple[str, ...]:
+    return (span.head, f"^{span.old}") if span.old else (span.head,)
 
 
 def added_since(logbook: Logbook, old: str, head: str) -> dict[str, str] | None:

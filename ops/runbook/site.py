@@ -23,7 +23,7 @@ from ops.logbook.repository import Logbook
 from ops.logbook.verify import Audit
 from ops.runbook import reading
 from ops.runbook.crew import Crew, uncollected
-from ops.runbook.entries import added_since, read_entries
+from ops.runbook.entries import Span, added_since, read_entries, spans
 from ops.runbook.language import LANGUAGES
 from ops.runbook.prints import Later, Shelf, parts_of
 from ops.runbook.procedures import read_modules, read_procedures
@@ -40,6 +40,9 @@ HERE = Path(__file__).parent
 ASSETS = ("style.css", "site.js")
 SHARED = ("model.py", "words.py", "files.py", "operators.py", "rawcommit.py", "sshsig.py", "judge_machine.py")
 """Files of the logbook's room by which pages are made, too."""
+COMMITS = 5000
+"""How many of them are read at once."""
+
 MADE = ("changes", "hosts", "runbooks", "vulnerabilities")
 """Folders of the site; beside them only pages lie in it."""
 
@@ -187,13 +190,15 @@ class Build:
         before = self._open()
         if len(fresh) >= reading.FEW:
             self.crew.call()
-        self.store.add_entries(read_entries(self.job.logbook, self.store.noted("head"), self.tip))
+        span = Span(self.job.logbook, self.store.noted("head"), self.tip)
+        for entries in self.crew.each(read_entries, spans(span, COMMITS)):
+            self.store.add_entries(entries)
         touched = Touched()
         wanted = Work(self.reader, fresh, self.store.entries(fresh), {})
         for done in self.crew.each(reading.work, reading.parts_of(wanted)):
             for read in done:
-                self.store.put(read.id, listed(fresh[read.id]), read.summary, read.rows)
                 touched.add(read)
+            self.store.put([(read.id, listed(fresh[read.id]), read.summary, read.rows) for read in done])
         self.written += len(fresh)
         touched.advisories |= before ^ self._open()
         return touched

@@ -187,16 +187,19 @@ class Store:
         """Return change → its files when it was read."""
         return dict(self._db.execute("SELECT id, files FROM change"))
 
-    def put(self, change: str, files: str, summary: str, rows: Rows) -> None:
-        """Keep what was read of one *change*: of which *files*, its *summary* as JSON, and the *rows*."""
-        self._db.execute("INSERT OR REPLACE INTO change VALUES (?, ?, ?)", (change, files, summary))
-        self._db.executemany(_EXPOSURE, rows.exposures)
-        self._db.executemany(_PACKAGE, rows.packages)
-        self._db.executemany("INSERT OR REPLACE INTO look VALUES (?, ?, ?, ?, ?, ?)", rows.looks)
-        proven = [(host, at) for host, _change, at, verdict, *_rest in rows.looks if verdict in PROVEN]
-        self._db.executemany(_JUDGED, proven)
-        self._db.executemany(_STEP, rows.steps)
-        if rows.exposures or proven:
+    def put(self, changes: Sequence[tuple[str, str, str, Rows]]) -> None:
+        """Keep what was read of *changes*: the id of each, of which files, its summary as JSON, and its rows."""
+        write, found = self._db.executemany, [rows for *_, rows in changes]
+        write("INSERT OR REPLACE INTO change VALUES (?, ?, ?)", (change[:3] for change in changes))
+        write(_EXPOSURE, (row for rows in found for row in rows.exposures))
+        write(_PACKAGE, (row for rows in found for row in rows.packages))
+        write("INSERT OR REPLACE INTO look VALUES (?, ?, ?, ?, ?, ?)", (row for rows in found for row in rows.looks))
+        proven = [
+            (host, at) for rows in found for host, _change, at, verdict, *_rest in rows.looks if verdict in PROVEN
+        ]
+        write(_JUDGED, proven)
+        write(_STEP, (row for rows in found for row in rows.steps))
+        if proven or any(rows.exposures for rows in found):
             self._db.execute("DELETE FROM meta WHERE name GLOB 'figure *'")
 
     def summaries(self) -> tuple[Summary, ...]:

@@ -3,6 +3,7 @@
 import gc
 import os
 import re
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 
 from ops.runbook import entries, reading
 from ops.runbook.crew import Crew, uncollected
-from ops.runbook.entries import Entry, parse_log
+from ops.runbook.entries import Entry, Span, parse_log, read_entries, spans
 from ops.runbook.render import Renderer
 from ops.runbook.store import Delays, Store
 from ops.runbook.summary import Rows
@@ -92,32 +93,48 @@ def figures(opened: Store) -> tuple[Delays, dict[str, list[str]], dict[str, tupl
 def test_figures_are_made_anew_when_a_change_says_something_of_an_advisory(tmp_path: Path) -> None:
     with Store.open(tmp_path) as opened:
         assert figures(opened) == (Delays(0, 0, 0, (0, 0)), {}, {})
-        opened.put("a", "", "{}", Rows(exposures=[exposure("CVE-1", 100, 3700), exposure("CVE-2", 100, None)]))
+        opened.put([("a", "", "{}", Rows(exposures=[exposure("CVE-1", 100, 3700), exposure("CVE-2", 100, None)]))])
         first = figures(opened)
         assert first == (Delays(1, 3600, 3600, (1, 1)), {"1970-01": ["CVE-1", "CVE-2"]}, {"1970-01": (2, 1)})
     with Store.open(tmp_path) as opened:
-        opened.put("b", "", "{}", Rows())
+        opened.put([("b", "", "{}", Rows())])
         assert figures(opened) == first
-        opened.put("c", "", "{}", Rows(exposures=[exposure("CVE-2", 100, 100 + 40 * DAY)]))
+        opened.put([("c", "", "{}", Rows(exposures=[exposure("CVE-2", 100, 100 + 40 * DAY)]))])
         months = {"1970-01": (2, 1), "1970-02": (0, 1)}
         assert figures(opened) == (Delays(2, 40 * DAY, 40 * DAY, (1, 1)), first[1], months)
 
 
 def test_figures_are_made_anew_when_a_plan_does_not_list_an_advisory_any_more(tmp_path: Path) -> None:
     with Store.open(tmp_path) as opened:
-        opened.put("a", "", "{}", Rows(exposures=[exposure("CVE-1", 100, None)]))
+        opened.put([("a", "", "{}", Rows(exposures=[exposure("CVE-1", 100, None)]))])
         assert opened.flow() == {"1970-01": (1, 0)}
         look = ("app1", "b", DAY, "current", 0, "{}")
-        opened.put("b", "", "{}", Rows(looks=[look]))
+        opened.put([("b", "", "{}", Rows(looks=[look]))])
         assert opened.flow() == {}
 
 
 def test_figures_are_counted_by_the_limits_that_are_asked_for(tmp_path: Path) -> None:
     with Store.open(tmp_path) as opened:
-        opened.put("a", "", "{}", Rows(exposures=[exposure("CVE-1", 0, 60), exposure("CVE-2", 0, 61)]))
+        opened.put([("a", "", "{}", Rows(exposures=[exposure("CVE-1", 0, 60), exposure("CVE-2", 0, 61)]))])
         assert (opened.delays([60]).within, opened.delays([59, 61]).within) == ((1,), (0, 2))
         opened.clear()
         assert figures(opened) == (Delays(0, 0, 0, (0, 0)), {}, {})
+
+
+def test_entries_are_read_in_parts_and_none_is_left_out(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    record_change(world, change())
+    logbook = world.clone()
+    whole = Span(logbook, "", logbook.head())
+    everything = sorted(read_entries(None, whole))
+    for most in (1, 2, 3, 5, 6):
+        parts = spans(whole, most)
+        assert sorted(entry for part in parts for entry in read_entries(None, part)) == everything
+        assert len(parts) == -(-5 // most)
+    (newest,) = spans(replace(whole, old=logbook.git.run("rev-parse", "HEAD^").text), 3)
+    assert [entry.id for entry in read_entries(None, newest)] == [logbook.head()]
+    assert spans(replace(whole, old=logbook.head()), 3) == []
+    assert spans(replace(whole, head=""), 3) == []
 
 
 def test_a_usual_commit_is_read_as_the_audit_takes_it_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
