@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import yaml
+from ops.docs.playbooks import load_yaml
 
 HEAD = """\
 # What runs where
@@ -31,7 +31,7 @@ def render(hosts: Mapping[str, Mapping[str, Any]], playbook: str) -> str:
 
 def parts(playbook: str) -> Iterator[tuple[str, str, str]]:
     """Yield the pattern of hosts, the role, and its condition, in the order of *playbook*."""
-    for play in yaml.safe_load(playbook):
+    for play in load_yaml(playbook):
         roles = [one if isinstance(one, dict) else {"role": one} for one in play.get("roles", ())]
         imported = [
             {"role": task["ansible.builtin.import_role"]["name"], "when": task.get("when")}

@@ -7,7 +7,7 @@ the numbers stand as a table behind it, so the drawing itself holds figures only
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 WIDTH, HEIGHT, LEFT, BOTTOM, TOP = 720, 220, 48, 28, 10
 _PLOT = HEIGHT - BOTTOM - TOP
@@ -102,8 +102,8 @@ def _bar(x: float, step: float, base: float, value: float, top: float, pattern: 
         return Markup("")
     height = _PLOT * value / top
     fill = "#4a5058" if pattern == "solid" else f"url(#{name}-{pattern})"
-    form = Markup('<rect class="bar" stroke="#333" fill="{}" x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.1f}"/>')
-    return form.format(fill, x + step * 0.15, _y(base, top) - height, step * 0.7, height)
+    place = f'x="{x + step * 0.15:.1f}" y="{_y(base, top) - height:.1f}" width="{step * 0.7:.1f}" height="{height:.1f}"'
+    return Markup(f'<rect class="bar" stroke="#333" fill="{escape(fill)}" {place}/>')  # noqa: S704  (numbers, else escaped)
 
 
 def _dot(x: float, y: float, good: bool) -> Markup:

@@ -5,7 +5,6 @@ many changes), which reads on paper from its table to each change in full. A PDF
 a build that makes none finds something new, the PDF goes, and with it the link.
 """
 
-import hashlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ from ops.runbook.render import Page, PdfLinks, Renderer
 from ops.runbook.store import Store
 from ops.runbook.summary import Summary, summarise
 from ops.runbook.views.change import change_page
+from ops.runbook.writing import key_of
 
 SINGLE = ("index.html", "backups.html", "vulnerabilities/index.html", "requirements.html", "duties.html", "verify.html")
 """Pages of which there is a PDF: what an auditor holds against the records; all else is lists to search in."""
@@ -103,7 +103,7 @@ class Shelf:
         yield Page(part.path, "month.html", data)
         ids = [one.id for one in part.changes]
         known = self.store.known()
-        wanted = Work({change: unlisted(known[change]) for change in ids}, self.store.entries(ids), later)
+        wanted = Work(reader, {change: unlisted(known[change]) for change in ids}, self.store.entries(ids), later)
         for files in read_changes(reader.logbook, wanted.blobs):
             spoken = wanted.later.get(files.id, ())
             yield change_page(files, summarise(files), wanted.entries[files.id], spoken, reader.operators)
@@ -118,11 +118,6 @@ def parts_of(month: str, changes: Sequence[Summary], known: Mapping[str, str], l
         key = key_of([(one.id, known[one.id], sorted(later.get(one.id, ()))) for one in some])
         found.append(Part(path, month, some, len(changes), key))
     return found
-
-
-def key_of(made_from: object) -> str:
-    """Return a digest of what something is made from."""
-    return hashlib.sha256(repr(made_from).encode()).hexdigest()
 
 
 def document(renderer: Renderer, pages: Sequence[Page]) -> str:

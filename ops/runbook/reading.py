@@ -1,25 +1,24 @@
-"""Reading changes once: parsed, summarised, their pages written; many of them by several processes."""
+"""Reading changes once: parsed, summarised, their pages written."""
 
-import multiprocessing
-import os
 from collections.abc import Container, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from ops.logbook.files import ChangeFiles, parse_change, split_path
 from ops.logbook.operators import Operators
 from ops.logbook.repository import Logbook
 from ops.runbook.entries import Entry
 from ops.runbook.render import Renderer
-from ops.runbook.summary import Rows, Summary, rows, summarise
+from ops.runbook.summary import Rows, rows, summarise
 from ops.runbook.views.change import change_page
+from ops.runbook.writing import write
 
 Blobs = Mapping[str, str]
 """File name → id of its blob."""
 
 FEW = 300
-"""Fewer changes than this are read by this process alone: another one takes half a second to begin."""
+"""Fewer changes than this are read by one process."""
 
 CHUNK = 100
 PAGE = "page.md"
@@ -28,11 +27,10 @@ PAGE = "page.md"
 
 @dataclass(frozen=True)
 class Reader:
-    """What reading and writing the pages of changes needs; it travels to other processes."""
+    """What reading and writing the pages of changes needs."""
 
     logbook: Logbook
     operators: Operators
-    languages: tuple[str, ...]
     folder: Path
 
 
@@ -40,12 +38,19 @@ class Reader:
 class Work:
     """Some changes: the blobs of each, its signed entries, and later changes that speak of it."""
 
+    reader: Reader
     blobs: Mapping[str, Blobs]
     entries: Mapping[str, Sequence[Entry]]
     later: Mapping[str, Sequence[tuple[str, str]]]
 
 
-Done = list[tuple[Summary, Rows]]
+class Read(NamedTuple):
+    """What is kept of a change that was read: its id, its hosts, its summary as JSON, and the rows by host and advisory."""
+
+    id: str
+    hosts: tuple[str, ...]
+    summary: str
+    rows: Rows
 
 
 def changes_in(blobs: Mapping[str, str], since: str, only: Container[str] | None = None) -> dict[str, dict[str, str]]:
@@ -80,39 +85,28 @@ def read_changes(logbook: Logbook, blobs: Mapping[str, Blobs]) -> Iterator[Chang
         yield parse_change(change, {name: next(contents) for name in names if name != PAGE})
 
 
-def work(reader: Reader, wanted: Work) -> Done:
+def work(renderer: Renderer, wanted: Work) -> list[Read]:
     """Read the changes *wanted*, write their pages, and return what is to be kept of them."""
-    renderer, done = Renderer(reader.languages), []
+    reader, done = wanted.reader, []
     for files in read_changes(reader.logbook, wanted.blobs):
         summary = summarise(files)
         later = wanted.later.get(files.id, ())
         page = change_page(files, summary, wanted.entries.get(files.id, ()), later, reader.operators)
         write(reader.folder / page.path, renderer.page(page))
-        done.append((summary, rows(files)))
+        done.append(Read(files.id, tuple(summary.hosts), summary.model_dump_json(), rows(files)))
     return done
 
 
-def work_all(reader: Reader, wanted: Work) -> Iterator[Done]:
-    """Do all the work *wanted* and yield what is to be kept, part by part; much of it by as many processes as there are cores."""
-    if len(wanted.blobs) < FEW:
-        yield work(reader, wanted)
-        return
-    parts = [_part(wanted, start) for start in range(0, len(wanted.blobs), CHUNK)]
-    context = multiprocessing.get_context("forkserver")
-    with ProcessPoolExecutor(len(os.sched_getaffinity(0)), mp_context=context) as pool:
-        yield from pool.map(work, [reader] * len(parts), parts)
+def parts_of(wanted: Work) -> list[Work]:
+    """Return the work *wanted* in parts."""
+    return [_part(wanted, start) for start in range(0, len(wanted.blobs), CHUNK)]
 
 
 def _part(wanted: Work, start: int) -> Work:
     changes = list(wanted.blobs)[start : start + CHUNK]
     return Work(
+        wanted.reader,
         {change: wanted.blobs[change] for change in changes},
         {change: wanted.entries.get(change, ()) for change in changes},
         {change: wanted.later[change] for change in changes if change in wanted.later},
     )
-
-
-def write(path: Path, text: str) -> None:
-    """Write *text* to *path*, whose folder is made."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")

@@ -1,18 +1,23 @@
 """Pages from templates: escaped always, undefined names refused, what cannot be seen shown as its code."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, FileSystemBytecodeCache, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from ops.logbook import words as logbook_words
+from ops.logbook.model import Check
 from ops.runbook.catalogue import CATEGORIES, RULES, SELECTION
 from ops.runbook.language import LANGUAGES, N_, Words, visible
 from ops.runbook.summary import Summary, page_of
+
+if TYPE_CHECKING:  # they are made of pages
+    from ops.runbook.views.vulnerabilities import Advisory
 
 TEMPLATES = Path(__file__).parent / "templates"
 NAVIGATION = (
@@ -26,8 +31,14 @@ NAVIGATION = (
     ("duties.html", N_("Duties and access")),
     ("verify.html", N_("Verify")),
 )
-_ROOT = Markup("\0")
+_ROOT = "\0"
 """Stands for the way to the root in what is kept: no text on a page holds it (see `visible`)."""
+
+MOST = 6
+"""Hosts that the row of a change names; the rest is counted."""
+
+_FIXED = re.compile(r'\{\{ _\("([^"\\]*)"\) \}\}')
+"""A text without values, as a template shows it."""
 
 PdfLinks = tuple[tuple[tuple[str, str], ...], ...]
 """Per document: language and path of each PDF of it."""
@@ -86,29 +97,47 @@ class Page:
     data: dict[str, Any]
 
 
+class Templates(FileSystemLoader):
+    """The templates in *folders* with fixed texts in their places: most of what a page says is looked up once, not each time."""
+
+    def __init__(self, folders: Sequence[Path], words: Words) -> None:
+        super().__init__(folders)
+        self._words = words
+
+    def get_source(self, environment: Environment, template: str) -> tuple[str, str, Callable[[], bool]]:
+        """Return *template* for *environment*: its text, its file, and what tells whether it is that file still.
+
+        Raises:
+            TemplateNotFound: there is none of that name.
+        """
+        text, file, current = super().get_source(environment, template)
+        return _FIXED.sub(lambda found: self._words.text(found[1]), text), file, current
+
+
 class Renderer:
     """Makes pages in the languages of one site; for *printing*, templates in the folder of that name come first."""
 
     def __init__(self, languages: tuple[str, ...] = LANGUAGES, *, printing: bool = False) -> None:
         self.words = Words(languages)
         self._environment = Environment(
-            loader=FileSystemLoader([TEMPLATES / "print", TEMPLATES] if printing else TEMPLATES),
+            loader=Templates([TEMPLATES / "print", TEMPLATES] if printing else [TEMPLATES], self.words),
             autoescape=True,
             undefined=StrictUndefined,
             trim_blocks=True,
             lstrip_blocks=True,
             finalize=visible,
-            bytecode_cache=FileSystemBytecodeCache(),  # in a folder for temporary files that is this user's alone
+            bytecode_cache=FileSystemBytecodeCache(
+                pattern=f"bordbuch-{'-'.join(languages)}-%s"
+            ),  # in a folder for temporary files that is this user's alone
         )
         self._environment.globals |= self._globals()
         self._rows: dict[str, str] = {}
-        self._macros: Any = self._environment.get_template("macros.html").module
 
     def _globals(self) -> dict[str, Any]:
         words = self.words
         texts = {"_": words.text, "plain": words.plain, "n": words.number, "percent": words.percent}
         times = {"moment": words.moment, "day": words.day, "month": words.month, "span": words.span}
-        tables = {"navigation": NAVIGATION, "states": STATES, "kinds": KINDS, "links": LINKS, "later_links": LATER}
+        tables = {"states": STATES, "kinds": KINDS, "links": LINKS, "later_links": LATER}
         return {
             **texts,
             **times,
@@ -126,11 +155,26 @@ class Renderer:
             "pattern": pattern,
             "option": self._option,
             "change_row": self._row,
+            "advisory_row": self._advisory_row,
+            "check_item": self._check,
             "badge": self._badge,
+            "navigation": self._navigation,
             "link": link,
             "host_link": host_link,
+            "host_links": host_links,
             "rule_values": self._rule_values,
         }
+
+    def _navigation(self, root: str, path: str) -> Markup:
+        """Return links to the pages that lead to all others; the one at *path*, or in whose folder that is, is marked."""
+        shown = []
+        for target, label in NAVIGATION:
+            folder = target.rpartition("/")[0]
+            inside = "true" if folder and path.startswith(f"{folder}/") else ""
+            current = "page" if target == path else inside
+            mark = f' aria-current="{current}"' if current else ""
+            shown.append(f'<li><a href="{root}{target}"{mark}>{self.words.text(label)}</a></li>')
+        return Markup("\n".join(shown))  # noqa: S704  (targets are ours)
 
     def _badge(self, state: str, words: Mapping[str, str] = STATES) -> Markup:
         """Return *state* in a frame that says how good it is, in its *words*."""
@@ -138,11 +182,51 @@ class Renderer:
         return Markup(f'<b class="badge {tone(state)}">{said}</b>')  # noqa: S704  (tone is ours, the words are escaped)
 
     def _row(self, root: str, one: Summary) -> Markup:
-        """Return the row of a change in a table of changes; it stands on many pages, and is made once."""
+        """Return the row of a change in a table of changes; it stands on many pages, and is made once, without a template."""
         key = repr(one)
         if key not in self._rows:
-            self._rows[key] = str(self._macros.row(_ROOT, one))
-        return Markup(self._rows[key].replace(str(_ROOT), root))  # noqa: S704  (a macro escapes what it shows)
+            self._rows[key] = self._made_row(one)
+        return Markup(self._rows[key].replace(_ROOT, root))  # noqa: S704  (escaped where it was made)
+
+    def _made_row(self, one: Summary) -> str:
+        words, count, took = self.words, len(one.packages), -1 if one.took is None else one.took
+        first = f'<th scope="row" data-v="{_shown(one.id)}">{link(_ROOT, one.id)}<br>'
+        when = f'<span class="small">{words.moment(one.begun or one.asked)}</span></th>'
+        kind = words.text(KINDS[one.kind]) if one.kind else ""
+        what = (
+            f'<td>{kind}</td><td>{self._badge(one.outcome or one.state)}</td><td class="wide">{_shown(one.reason)}</td>'
+        )
+        more = words.text(N_("and {count} more"), count=len(one.hosts) - MOST) if len(one.hosts) > MOST else ""
+        hosts = f"<td>{host_links(_ROOT, list(one.hosts)[:MOST])}{more}</td>"
+        packages = f'<td class="number" data-v="{count}">{words.number(count) if count else ""}</td>'
+        people = f"<td>{_shown(one.requester)}</td><td>{_shown(one.approver) if one.verdict == 'approved' else ''}</td>"
+        length = f'<td class="number" data-v="{took}">{words.span(one.took)}</td>'
+        return f"<tr>{first}{when}{what}{hosts}{packages}{people}{length}</tr>\n"
+
+    def _check(self, one: Check) -> Markup:
+        """Return a check of a host as an item of a list."""
+        tone, said = ("good", N_("passed"))
+        if one.detail.startswith("skipped"):
+            tone, said = ("warn", N_("not looked at"))
+        if not one.passed:
+            tone, said = ("bad", N_("closed the gate"))
+        more = f": {_shown(one.detail)}" if one.detail else ""
+        badge = f'<b class="badge {tone}">{self.words.text(said)}</b>'
+        return Markup(f"<li>{badge} {_shown(one.name)}{more}</li>")  # noqa: S704  (escaped)
+
+    def _advisory_row(self, root: str, one: "Advisory") -> Markup:
+        """Return the row of an advisory: there are so many that a template would take most of a build's time."""
+        moment, span = self.words.moment, self.words.span
+        times = "".join(f"<td>{moment(time)}</td>" for time in (one.seen, one.first, one.last))
+        figures = "".join(
+            f'<td class="number" data-v="{-1 if seconds is None else seconds}">{span(seconds)}</td>'
+            for seconds in (one.median, one.longest)
+        )
+        groups = "<br>".join(
+            f"{link(root, group.change)} ({span(group.seconds)}): {_names(group.hosts)}" for group in one.groups
+        )
+        hosts = f"<td>{groups}</td><td>{_names(one.open)}</td><td>{_names(one.gone)}</td>"
+        return Markup(f'<tr><th scope="row" class="id">{_shown(one.name)}</th>{times}{figures}{hosts}</tr>')  # noqa: S704  (escaped)
 
     def _option(self, msgid: str) -> Markup:
         """Return *msgid* in each language as attributes: an option holds no markup, so the script sets its text."""
@@ -168,16 +252,31 @@ class Renderer:
         return self._environment.get_template(page.template).render(root=root, path=page.path, **around, **page.data)
 
 
+def _shown(text: str) -> Markup:
+    return escape(visible(text))
+
+
+def _names(names: Sequence[str]) -> Markup:
+    return _shown(" ".join(names))
+
+
+@lru_cache(maxsize=10_000)
 def link(root: str, change: str) -> Markup:
     """Return a link to the page of *change*, from a page whose way to the root is *root*."""
     shown = escape(change)
     return Markup(f'<a href="{root}{page_of(shown)}">{shown}</a>')  # noqa: S704  (escaped above)
 
 
+@lru_cache(maxsize=10_000)
 def host_link(root: str, host: str) -> Markup:
     """Return a link to the page of *host*."""
     shown = escape(visible(host))
     return Markup(f'<a href="{root}hosts/{shown}.html">{shown}</a>')  # noqa: S704  (escaped above)
+
+
+def host_links(root: str, hosts: Sequence[str]) -> Markup:
+    """Return links to the pages of *hosts*, each with a blank behind it."""
+    return Markup("".join(f"{host_link(root, host)} " for host in hosts))  # noqa: S704  (escaped above)
 
 
 def multiline(text: str) -> Markup:

@@ -5,9 +5,7 @@ about one change are written when it is read; pages about many (a month, a host,
 the few about everything are made each time and written where what they show has changed.
 """
 
-import csv
 import hashlib
-import io
 import json
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -24,22 +22,27 @@ from ops.logbook.operators import Operators
 from ops.logbook.repository import Logbook
 from ops.logbook.verify import Audit
 from ops.runbook import reading
-from ops.runbook.entries import added_since, read_entries
+from ops.runbook.crew import Crew, uncollected
+from ops.runbook.entries import Span, added_since, read_entries, spans
 from ops.runbook.language import LANGUAGES
-from ops.runbook.prints import Later, Shelf, key_of, parts_of
+from ops.runbook.prints import Later, Shelf, parts_of
 from ops.runbook.procedures import read_modules, read_procedures
-from ops.runbook.reading import Blobs, Reader, Work, listed, unlisted, write
-from ops.runbook.render import Page, PdfLinks, Renderer
+from ops.runbook.reading import Blobs, Read, Reader, Work, listed, unlisted
+from ops.runbook.render import Page, PdfLinks
 from ops.runbook.store import NAME, Store
-from ops.runbook.summary import Rows, Summary
+from ops.runbook.summary import Summary
 from ops.runbook.tracker import read_tracker
 from ops.runbook.views import backups, hosts, log, organisation, overview, runbooks, vulnerabilities
 from ops.runbook.world import World, groups_of, promise_of
+from ops.runbook.writing import AdvisoryMonth, Keys, write, write_advisory_month, write_page
 
 HERE = Path(__file__).parent
 ASSETS = ("style.css", "site.js")
 SHARED = ("model.py", "words.py", "files.py", "operators.py", "rawcommit.py", "sshsig.py", "judge_machine.py")
 """Files of the logbook's room by which pages are made, too."""
+COMMITS = 5000
+"""How many of them are read at once."""
+
 MADE = ("changes", "hosts", "runbooks", "vulnerabilities")
 """Folders of the site; beside them only pages lie in it."""
 
@@ -87,11 +90,11 @@ class Touched:
     hosts: set[str] = field(default_factory=set)
     advisories: set[str] = field(default_factory=set)
 
-    def add(self, summary: Summary, rows: Rows) -> None:
-        """Note what *summary* and *rows* of a change that was read are about."""
-        self.months.add(summary.month)
-        self.hosts |= {*summary.hosts, *(look[0] for look in rows.looks)}
-        self.advisories |= {exposure[0] for exposure in rows.exposures}
+    def add(self, read: Read) -> None:
+        """Note what the change that was *read* is about."""
+        self.months.add(read.id[:7])
+        self.hosts |= {*read.hosts, *(look[0] for look in read.rows.looks)}
+        self.advisories |= {exposure[0] for exposure in read.rows.exposures}
 
 
 def build(job: Job) -> Built:
@@ -102,8 +105,8 @@ def build(job: Job) -> Built:
         Failed: a record cannot be read, or another build holds the site.
     """
     claim(job.folder)
-    with Store.open(job.folder) as store:
-        return Build(job, store).run()
+    with uncollected(), Store.open(job.folder) as store, Crew.of(job.languages) as crew:
+        return Build(job, store, crew).run()
 
 
 def claim(folder: Path) -> None:
@@ -124,9 +127,9 @@ def claim(folder: Path) -> None:
 class Build:
     """One build, with the store of its site held."""
 
-    def __init__(self, job: Job, store: Store) -> None:
-        self.job, self.store = job, store
-        self.renderer = Renderer(job.languages)
+    def __init__(self, job: Job, store: Store, crew: Crew) -> None:
+        self.job, self.store, self.crew = job, store, crew
+        self.reader = Reader(job.logbook, job.operators, job.folder)
         self.tip = job.tip or job.logbook.head()
         self.shelf = Shelf(job.folder, store, job.languages, job.pdf)
         self.written = 0
@@ -139,12 +142,17 @@ class Build:
         new = reading.changes_in(added, self.job.since, self.job.only)
         fresh = {change: {**unlisted(known.get(change, "")), **new[change]} for change in sorted(new)}
         touched = self._read(fresh) if fresh else Touched()
+        months = self.store.advisory_months()
+        advisories = self._advisories(months, touched.advisories)
         summaries = self.store.summaries()
         later = _later(summaries)
-        self._speak_of_later(fresh, known, later)
-        self._write_pages(self._world(summaries), touched, later)
+        spoken = self._speak_of_later(fresh, known, later)
+        world = self._world(summaries)
+        self._pages([vulnerabilities.index(world, months)], whole=True)
+        self._write_pages(world, touched, later)
         self._assets()
-        printed = self.shelf.fill(self._reader(), later)
+        self._end(advisories, spoken)
+        printed = self.shelf.fill(self.reader, later)
         self.store.note("head", self.tip)
         return Built(len(summaries), len(fresh), self.written, printed)
 
@@ -180,29 +188,34 @@ class Build:
     def _read(self, fresh: Mapping[str, Blobs]) -> Touched:
         """Read the *fresh* changes and write their pages; an advisory that opened or closed by that is touched, too."""
         before = self._open()
-        self.store.add_entries(read_entries(self.job.logbook, self.store.noted("head"), self.tip))
+        if len(fresh) >= reading.FEW:
+            self.crew.call()
+        span = Span(self.job.logbook, self.store.noted("head"), self.tip)
+        for entries in self.crew.each(read_entries, spans(span, COMMITS)):
+            self.store.add_entries(entries)
         touched = Touched()
-        for done in reading.work_all(self._reader(), Work(fresh, self.store.entries(fresh), {})):
-            for summary, rows in done:
-                self.store.put(summary, listed(fresh[summary.id]), rows)
-                touched.add(summary, rows)
+        wanted = Work(self.reader, fresh, self.store.entries(fresh), {})
+        for done in self.crew.each(reading.work, reading.parts_of(wanted)):
+            for read in done:
+                touched.add(read)
+            self.store.put([(read.id, listed(fresh[read.id]), read.summary, read.rows) for read in done])
         self.written += len(fresh)
         touched.advisories |= before ^ self._open()
         return touched
 
-    def _speak_of_later(self, fresh: Mapping[str, Blobs], known: Mapping[str, str], later: Later) -> None:
-        """Write the pages again that say what later changes did to theirs, where either of both is new."""
+    def _speak_of_later(
+        self, fresh: Mapping[str, Blobs], known: Mapping[str, str], later: Later
+    ) -> Iterable[Sequence[Read]]:
+        """Have the pages written again that say what later changes did to theirs, where either of both is new."""
         blobs = {
             change: fresh.get(change) or unlisted(known.get(change, ""))
             for change, speakers in sorted(later.items())
             if change in fresh or any(one in fresh for _relation, one in speakers)
         }
         wanted = {change: names for change, names in blobs.items() if names}
-        if wanted:
-            reading.work(self._reader(), Work(wanted, self.store.entries(wanted), later))
-
-    def _reader(self) -> Reader:
-        return Reader(self.job.logbook, self.job.operators, self.job.languages, self.job.folder)
+        return self.crew.each(
+            reading.work, reading.parts_of(Work(self.reader, wanted, self.store.entries(wanted), later))
+        )
 
     def _write_pages(self, world: World, touched: Touched, later: Later) -> None:
         self._whole(world)
@@ -214,7 +227,6 @@ class Build:
         for host in world.by_host:
             if every or host in touched.hosts:
                 self._pages(hosts.host_pages(world, host, roles))
-        self._advisories(world, touched.advisories)
         self._forget(self.store.pages() - self.kept)
 
     def _whole(self, world: World) -> None:
@@ -244,15 +256,25 @@ class Build:
         write(folder / "changes.csv", log.as_csv(changes))
         write(folder / "changes.json", log.as_json(changes))
 
-    def _advisories(self, world: World, touched: set[str]) -> None:
-        months = self.store.advisory_months()
-        self._pages([vulnerabilities.index(world, months)], whole=True)
-        for month, names in months.items():
-            if not touched.isdisjoint(names):
-                self._pages(vulnerabilities.month_pages(world, month, names))
-                out = io.StringIO()
-                csv.writer(out).writerows(vulnerabilities.as_csv_rows(self.store.exposures(names)))
-                write(self.job.folder / "vulnerabilities" / f"{month}.csv", out.getvalue())
+    def _advisories(self, months: Mapping[str, Sequence[str]], touched: set[str]) -> Iterable[Keys]:
+        """Have the pages of those *months* written that have *touched* advisories."""
+        jobs = [
+            AdvisoryMonth(
+                self.job.folder, month, self.store.exposures(names), self.store.page_keys(f"vulnerabilities/{month}")
+            )
+            for month, names in months.items()
+            if not touched.isdisjoint(names)
+        ]
+        return self.crew.each(write_advisory_month, jobs)
+
+    def _end(self, advisories: Iterable[Keys], spoken: Iterable[Sequence[Read]]) -> None:
+        """See that all was done that other processes were given, and note which pages they wrote."""
+        for keys in advisories:
+            for path, key in keys:
+                self.store.note_page(path, key)
+            self.written += len(keys)
+        for _done in spoken:
+            pass
 
     def _world(self, summaries: Sequence[Summary]) -> World:
         job = self.job
@@ -282,9 +304,8 @@ class Build:
         """Write those of *pages* of which something has changed; *whole* says that a page not made again is to go."""
         for page in pages:
             links = prints or self.shelf.of_page(page)
-            key = key_of((sorted(page.data.items()), links))
-            if self.store.page_key(page.path) != key:
-                write(self.job.folder / page.path, self.renderer.page(page, links))
+            key = write_page(self.crew.renderer, self.job.folder, page, links, self.store.page_key(page.path))
+            if key:
                 self.store.note_page(page.path, key)
                 self.written += 1
             if whole:

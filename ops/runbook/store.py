@@ -4,13 +4,15 @@ SQLite, in one transaction per build: a build that is killed leaves the store as
 it does not know of.
 """
 
+import json
 import sqlite3
+from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from pydantic import TypeAdapter
 
@@ -169,6 +171,10 @@ class Store:
         """Keep of what the page at *path* is made."""
         self._db.execute("INSERT OR REPLACE INTO page VALUES (?, ?)", (path, key))
 
+    def page_keys(self, beginning: str) -> dict[str, str]:
+        """Return path → of what it was made, of the pages whose paths have this *beginning*."""
+        return dict(self._db.execute("SELECT path, key FROM page WHERE path GLOB ?", (f"{beginning}*",)))
+
     def forget_page(self, path: str) -> None:
         """Forget the page at *path*."""
         self._db.execute("DELETE FROM page WHERE path = ?", (path,))
@@ -181,17 +187,20 @@ class Store:
         """Return change → its files when it was read."""
         return dict(self._db.execute("SELECT id, files FROM change"))
 
-    def put(self, summary: Summary, files: str, rows: Rows) -> None:
-        """Keep what was read of one change; *files* says of which files."""
-        self._db.execute(
-            "INSERT OR REPLACE INTO change VALUES (?, ?, ?)", (summary.id, files, summary.model_dump_json())
-        )
-        self._db.executemany(_EXPOSURE, rows.exposures)
-        self._db.executemany(_PACKAGE, rows.packages)
-        self._db.executemany("INSERT OR REPLACE INTO look VALUES (?, ?, ?, ?, ?, ?)", rows.looks)
-        proven = [(host, at) for host, _change, at, verdict, *_rest in rows.looks if verdict in PROVEN]
-        self._db.executemany(_JUDGED, proven)
-        self._db.executemany(_STEP, rows.steps)
+    def put(self, changes: Sequence[tuple[str, str, str, Rows]]) -> None:
+        """Keep what was read of *changes*: the id of each, of which files, its summary as JSON, and its rows."""
+        write, found = self._db.executemany, [rows for *_, rows in changes]
+        write("INSERT OR REPLACE INTO change VALUES (?, ?, ?)", (change[:3] for change in changes))
+        write(_EXPOSURE, (row for rows in found for row in rows.exposures))
+        write(_PACKAGE, (row for rows in found for row in rows.packages))
+        write("INSERT OR REPLACE INTO look VALUES (?, ?, ?, ?, ?, ?)", (row for rows in found for row in rows.looks))
+        proven = [
+            (host, at) for rows in found for host, _change, at, verdict, *_rest in rows.looks if verdict in PROVEN
+        ]
+        write(_JUDGED, proven)
+        write(_STEP, (row for rows in found for row in rows.steps))
+        if proven or any(rows.exposures for rows in found):
+            self._db.execute("DELETE FROM meta WHERE name GLOB 'figure *'")
 
     def summaries(self) -> tuple[Summary, ...]:
         """Return the summaries of all changes, the oldest first."""
@@ -227,6 +236,9 @@ class Store:
 
     def advisory_months(self) -> dict[str, list[str]]:
         """Return month of the first sight → advisories."""
+        return cast(dict[str, list[str]], self._figure("months", self._advisory_months))
+
+    def _advisory_months(self) -> dict[str, list[str]]:
         found: dict[str, list[str]] = {}
         question = (
             "SELECT strftime('%Y-%m', min(seen), 'unixepoch'), advisory FROM exposure GROUP BY advisory ORDER BY 1, 2"
@@ -237,11 +249,13 @@ class Store:
 
     def delays(self, limits: Sequence[int]) -> Delays:
         """Return how long it took from first seen to installed, of all that was installed; *limits* (seconds) part the classes."""
-        counts = ", ".join("ifnull(sum(took <= ?), 0)" for _limit in limits)
-        question = f"SELECT count(*), ifnull(max(took), 0), {counts} FROM ({_TOOK})"  # noqa: S608  (texts of ours)
-        total, longest, *within = next(iter(self._db.execute(question, tuple(limits))))
-        middle = self._db.execute(f"{_TOOK} ORDER BY took LIMIT 1 OFFSET ?", (total // 2,))
-        return Delays(total, next(iter(middle), (0,))[0], longest, tuple(within))
+        total, median, longest, within = self._figure(f"delays {limits}", lambda: self._delays(limits))
+        return Delays(total, median, longest, tuple(within))
+
+    def _delays(self, limits: Sequence[int]) -> tuple[int, int, int, list[int]]:
+        took = sorted(seconds for (seconds,) in self._db.execute(_TOOK))
+        within = [bisect_right(took, limit) for limit in limits]
+        return (len(took), took[len(took) // 2], took[-1], within) if took else (0, 0, 0, within)
 
     def slowest(self, count: int) -> list[Exposure]:
         """Return the *count* slowest that were installed."""
@@ -254,24 +268,31 @@ class Store:
 
     def flow(self) -> Mapping[str, tuple[int, int]]:
         """Return per month how many advisories were first seen on a host, and first installed; without what went unrecorded."""
-        seen, gone = self._by_month("seen"), self._by_month("installed")
-        return {month: (seen.get(month, 0), gone.get(month, 0)) for month in sorted({*seen, *gone})}
+        return {month: (seen, gone) for month, (seen, gone) in self._figure("flow", self._flow).items()}
 
-    def _by_month(self, column: str) -> "Counter[str]":
-        question = f"SELECT {column} / 86400, count(*) FROM standing WHERE {column} IS NOT NULL AND (installed OR open) GROUP BY 1"  # noqa: S608  (a name of ours)
-        found: Counter[str] = Counter()
-        for day, count in self._db.execute(question):
-            found[f"{datetime.fromtimestamp(day * 86400, UTC):%Y-%m}"] += count
-        return found
+    def _flow(self) -> dict[str, tuple[int, int]]:
+        question = "SELECT seen / 86400, installed / 86400 FROM standing WHERE installed OR open"
+        days = list(self._db.execute(question))
+        seen, gone = _by_month(day for day, _ in days), _by_month(day for _, day in days if day is not None)
+        return {month: (seen[month], gone[month]) for month in sorted({*seen, *gone})}
+
+    def _figure(self, name: str, make: Callable[[], object]) -> Any:
+        """Return, by way of JSON, what *make* counts; kept until a change says anything of an advisory or of a look at a host."""
+        text = self.noted(f"figure {name}")
+        if not text:
+            text = json.dumps(make())
+            self.note(f"figure {name}", text)
+        return json.loads(text)
 
     def versions(self, host: str) -> list[Version]:
         """Return the packages of *host* as records have them, by name."""
         question = "SELECT name, architecture, version, state, at, change FROM package WHERE host = ? ORDER BY name, architecture"
         return [Version(*row) for row in self._db.execute(question, (host,))]
 
-    def looks(self, host: str) -> list[Seen]:
-        """Return what plans saw on *host*, the oldest first."""
-        return _looks(self._db.execute("SELECT * FROM look WHERE host = ? ORDER BY at, change", (host,)))
+    def looks(self, host: str, count: int) -> list[Seen]:
+        """Return what the newest *count* plans saw on *host*, the oldest first."""
+        question = "SELECT * FROM look WHERE host = ? ORDER BY at DESC, change DESC LIMIT ?"
+        return _looks(self._db.execute(question, (host, count)))[::-1]
 
     def newest_looks(self) -> dict[str, Seen]:
         """Return what the newest plan saw on each host."""
@@ -285,6 +306,14 @@ class Store:
             for task, action, at in self._db.execute("SELECT task, action, at FROM step WHERE play = ?", (play,)):
                 found[task, action] = max(at, found.get((task, action), 0))
         return found
+
+
+def _by_month(days: Iterable[int]) -> "Counter[str]":
+    """Return how many of *days* (since 1970) are in each month."""
+    found: Counter[str] = Counter()
+    for day, count in Counter(days).items():
+        found[f"{datetime.fromtimestamp(day * 86400, UTC):%Y-%m}"] += count
+    return found
 
 
 def _entry(row: tuple[Any, ...]) -> Entry:

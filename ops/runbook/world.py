@@ -7,8 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from ops.docs.playbooks import load_yaml
 from ops.inventory import Inventory
 from ops.logbook.operators import Operators
 from ops.logbook.verify import Audit
@@ -113,7 +112,7 @@ class World:
 def promise_of(inventory: Inventory, root: Path) -> Promise:
     """Return what is promised: as the inventory says, else as the role's defaults do."""
     text = (root / ROLE_DEFAULTS).read_text(encoding="utf-8")
-    defaults = yaml.safe_load(text)
+    defaults = load_yaml(text)
     point = inventory.policy.recovery_point_seconds or defaults["backup_recovery_point_seconds"]
     time = inventory.policy.recovery_time_seconds or defaults["backup_recovery_time_seconds"]
     return Promise(int(point), int(time))

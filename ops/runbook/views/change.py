@@ -8,7 +8,7 @@ from ops.logbook import words
 from ops.logbook.files import RESULT, RESULT_SIGNATURE, ChangeFiles, change_folder, file_bytes
 from ops.logbook.judge import Added
 from ops.logbook.judge_machine import TIMER, judge_machine
-from ops.logbook.model import Check, HostActions, HostResult, PackageChange, PackageResult
+from ops.logbook.model import HostActions, HostResult, PackageChange, PackageResult
 from ops.logbook.operators import Operators
 from ops.runbook.entries import Entry, fingerprint
 from ops.runbook.render import Page
@@ -144,11 +144,6 @@ def _wave(number: int, hosts: Sequence[str], results: Mapping[str, HostResult]) 
 
 def _short(result: HostResult) -> HostResult:
     return result.model_copy(update={"checks": tuple(check for check in result.checks if not check.passed)})
-
-
-def is_skipped(check: Check) -> bool:
-    """Return whether *check* says that it could not look."""
-    return check.detail.startswith("skipped")
 
 
 def machine(files: ChangeFiles, entries: Iterable[Entry], operators: Operators) -> Machine | None:

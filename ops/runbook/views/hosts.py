@@ -60,7 +60,7 @@ def _row(world: World, host: str, changes: Sequence[Summary], exposures: Sequenc
 def host_pages(world: World, host: str, roles: Mapping[str, Sequence[str]]) -> Iterator[Page]:
     """Yield the pages of *host*: its own, and one per year where there are many changes; *roles* are those of each group."""
     changes = list(reversed(world.by_host.get(host, ())))
-    looks, exposures = world.store.looks(host), [one for one in world.exposures if one.host == host]
+    looks, exposures = world.store.looks(host, NEWEST), [one for one in world.exposures if one.host == host]
     years = sorted({one.id[:4] for one in changes}, reverse=True) if len(changes) > NEWEST else []
     versions, latest = _versions(world, host), looks[-1] if looks else None
     data = {
@@ -68,8 +68,8 @@ def host_pages(world: World, host: str, roles: Mapping[str, Sequence[str]]) -> I
         "roles": _roles(world.groups.get(host, ()), roles),
         "policy": world.inventory.hosts.get(host),
         "latest": latest,
-        "looks": [(moment(seen.at), seen) for seen in looks[-NEWEST:]],
-        "chart": _chart(looks[-NEWEST:]),
+        "looks": [(moment(seen.at), seen) for seen in looks],
+        "chart": _chart(looks),
         "exposures": [(one, moment(one.seen)) for one in exposures],
         "versions": [(one, moment(one.at)) for one in versions],
         "changes": changes[:NEWEST],

@@ -4,6 +4,7 @@ import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 
 from ops.runbook import charts
 from ops.runbook.render import Page
@@ -103,14 +104,13 @@ def _times(one: Exposure) -> tuple[datetime, datetime | None, int]:
     return moment(one.seen), moment(installed) if installed else None, max(0, (installed or one.seen) - one.seen)
 
 
-def month_pages(world: World, month: str, names: Sequence[str]) -> Iterator[Page]:
-    """Yield the pages of the advisories *names*, first seen in *month*."""
-    found = world.store.exposures(names)
-    shown = [advisory(name, found[name]) for name in names]
+def month_pages(month: str, found: Mapping[str, Sequence[Exposure]]) -> Iterator[Page]:
+    """Yield the pages of the advisories *found*, each with its hosts, first seen in *month*."""
+    shown = [advisory(name, exposures) for name, exposures in found.items()]
     parts = [shown[start : start + ROWS] for start in range(0, len(shown), ROWS)]
     paths = [month_path(month, number) for number in range(1, len(parts) + 1)]
     for path, part in zip(paths, parts, strict=True):
-        yield Page(path, "advisories.html", {"of": month, "part": part, "parts": paths, "total": len(names)})
+        yield Page(path, "advisories.html", {"of": month, "part": part, "parts": paths, "total": len(shown)})
 
 
 def advisory(name: str, exposures: Sequence[Exposure]) -> Advisory:
@@ -146,16 +146,21 @@ def as_csv_rows(exposures: Mapping[str, Sequence[Exposure]]) -> Iterator[tuple[s
     for name, found in exposures.items():
         for one in found:
             hours = f"{(one.installed - one.seen) / HOUR:.1f}" if one.installed else ""
-            when = f"{moment(one.installed):%Y-%m-%dT%H:%M:%SZ}" if one.installed else ""
+            when = _stamp(one.installed) if one.installed else ""
             yield (
                 name,
                 one.host,
-                f"{moment(one.seen):%Y-%m-%dT%H:%M:%SZ}",
+                _stamp(one.seen),
                 when,
                 hours,
                 one.change,
                 _standing(one),
             )
+
+
+@lru_cache(maxsize=10_000)
+def _stamp(seconds: int) -> str:
+    return f"{moment(seconds):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def _standing(one: Exposure) -> str:
