@@ -120,15 +120,15 @@ def test_a_backup_leaves_its_result_and_is_listed(host: Host, work: Work) -> Non
     assert 0 <= int(host.check_output("date +%s")) - last["ended"] < 120
 
 
-PLAIN = """
+PLAIN = r"""
 import sys
 for name in sys.argv[1:]:
     content = open(name, "rb").read()
     if content[:8] != b"Salted__" and ("/bundle/" not in name or content.count(b"\x28\xb5\x2f\xfd") > 2):
         print(name)
 """
-"""Names of files that are not encrypted. What is compressed would not be found by its words: looked for is how that begins which OpenSSL
-has encrypted. In bundles pgBackRest leaves that out of what it keeps by blocks; were they not encrypted, each part of them would begin as
+"""Prints names of files that are not encrypted. What is compressed would not be found by its words, so it looks for how that begins
+which OpenSSL has encrypted. pgBackRest leaves that out of what it keeps by blocks, in bundles: in clear, each part of them would begin as
 zstd's frames do (RFC 8878, 3.1.1)."""
 
 
