@@ -127,9 +127,9 @@ for name in sys.argv[1:]:
     if content[:8] != b"Salted__" and ("/bundle/" not in name or content.count(b"\x28\xb5\x2f\xfd") > 2):
         print(name)
 """
-"""Prints names of files that are not encrypted. What is compressed would not be found by its words, so it looks for how that begins
-which OpenSSL has encrypted. pgBackRest leaves that out of what it keeps by blocks, in bundles: in clear, each part of them would begin as
-zstd's frames do (RFC 8878, 3.1.1)."""
+"""Prints names of files that are not encrypted. What is compressed would not be found by its words, so it looks for how that
+begins which OpenSSL has encrypted. pgBackRest leaves that out of what it keeps by blocks, in bundles: in clear, each part of
+them would begin as zstd's frames do (RFC 8878, 3.1.1)."""
 
 
 def test_what_is_in_the_repository_is_encrypted(host: Host, database: Host, work: Work) -> None:
