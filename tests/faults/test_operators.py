@@ -88,5 +88,7 @@ def test_a_key_is_renewed_an_operator_leaves_and_a_lost_key_opens_nothing(bare: 
 
     signs_with(here, "anna", "anna-old")
     here.by_hand("logbook.yml")
-    assert "not yet off-host" in here.invoke("changes")
-    assert "anna" in here.invoke("audit", code=1)
+    assert "Permission denied" in here.invoke("changes"), "the server does not let it in"
+    signs_with(here, "anna", "anna-new")
+    said = here.invoke("audit", code=1)
+    assert "is signed by a key of anna that counts" in said, "the entry that was made with it is named"
