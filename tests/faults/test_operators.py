@@ -92,3 +92,6 @@ def test_a_key_is_renewed_an_operator_leaves_and_a_lost_key_opens_nothing(bare: 
     signs_with(here, "anna", "anna-new")
     said = here.invoke("audit", code=1)
     assert "is signed by a key of anna that counts" in said, "the entry that was made with it is named"
+
+    (here.folder / "logbook").rename(here.folder / "logbook.refused")
+    assert_good(here)
