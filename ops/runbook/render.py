@@ -126,9 +126,8 @@ class Renderer:
             trim_blocks=True,
             lstrip_blocks=True,
             finalize=visible,
-            bytecode_cache=FileSystemBytecodeCache(
-                pattern=f"bordbuch-{'-'.join(languages)}-%s"
-            ),  # in a folder for temporary files that is this user's alone
+            # In a folder for temporary files that is this user's alone; fixed texts are part of a template.
+            bytecode_cache=FileSystemBytecodeCache(pattern=f"bordbuch-{'-'.join(languages)}-%s"),
         )
         self._environment.globals |= self._globals()
         self._rows: dict[str, str] = {}
@@ -260,14 +259,14 @@ def _names(names: Sequence[str]) -> Markup:
     return _shown(" ".join(names))
 
 
-@lru_cache(maxsize=10_000)
+@lru_cache(maxsize=10_000, typed=True)  # markup equals the text that it is made of, and is not escaped
 def link(root: str, change: str) -> Markup:
     """Return a link to the page of *change*, from a page whose way to the root is *root*."""
     shown = escape(change)
     return Markup(f'<a href="{root}{page_of(shown)}">{shown}</a>')  # noqa: S704  (escaped above)
 
 
-@lru_cache(maxsize=10_000)
+@lru_cache(maxsize=10_000, typed=True)
 def host_link(root: str, host: str) -> Markup:
     """Return a link to the page of *host*."""
     shown = escape(visible(host))

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import IO, TypeVar
 
 from ops.logbook import index
@@ -297,8 +297,11 @@ def clean(found: Audit) -> Audit:
 
 
 def add_one(made: Made) -> None:
-    """Add a backup as its command does, signed by ssh-keygen, and send it."""
-    steps = [step for step in history(40, 5, 99) if step.message.endswith(": by the timer")]
+    """Add a backup as its command does, signed by ssh-keygen, and send it; a logbook that was kept may have some of them."""
+    there = {PurePosixPath(path).parent.name for path in made.clone().blobs()}
+    steps = [
+        step for step in history(40, 5, 99) if step.message.endswith(": by the timer") and step.change not in there
+    ]
     ends = {step.change: step for step in history(40, 5, 99) if "record.json" in step.files}
     for step in (steps[0], ends[steps[0].change]):
         logbook = made.clone(step.person)

@@ -58,9 +58,15 @@ class Walk:
         """Run *script*, each command of which must succeed, and return what it printed."""
         environment = {**self.site.environment, "PATH": f"{self.folder}{os.pathsep}{self.site.environment['PATH']}"}
         done = subprocess.run(
-            ["bash", "-euo", "pipefail", "-c", script], cwd=self.folder, env=environment, stdin=subprocess.DEVNULL,
-            capture_output=True, text=True, timeout=seconds, check=False,
-        )  # fmt: skip
+            ["bash", "-euo", "pipefail", "-c", script],
+            cwd=self.folder,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=seconds,
+            check=False,
+        )
         assert done.returncode == 0, f"exit code {done.returncode} of\n{script}\n{done.stdout}{done.stderr}"
         return done.stdout
 

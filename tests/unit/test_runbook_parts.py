@@ -3,6 +3,7 @@
 import http.client
 import json
 import threading
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from ops.runbook.entries import fingerprint, parse_log
 from ops.runbook.heads import HEADS
 from ops.runbook.language import Words, visible
 from ops.runbook.procedures import Sources, Step, carried_out, procedure, read_procedures, tried
+from ops.runbook.render import host_link, link
 from ops.runbook.requirements import Check, Requirement
 from ops.runbook.serve import server
 from ops.runbook.store import NAME, Version
@@ -230,3 +232,9 @@ def ask(port: int, path: str) -> tuple[int, bytes]:
     connection.request("GET", path)
     answer = connection.getresponse()
     return answer.status, answer.read()
+
+
+@pytest.mark.parametrize("make", [link, host_link])
+def test_what_was_kept_of_markup_is_not_given_for_the_same_text(make: Callable[[str, str], Markup]) -> None:
+    make("", Markup("<i>"))  # equal to the text, but known to be markup
+    assert "<i>" not in make("", "<i>")
