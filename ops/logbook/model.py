@@ -14,7 +14,8 @@ from ops.logbook.canonical import digest
 
 
 def _seconds(moment: datetime) -> datetime:
-    return moment.astimezone(UTC).replace(microsecond=0)
+    there = moment.astimezone(UTC)
+    return there.replace(microsecond=0) if there.microsecond else there
 
 
 def _text(moment: datetime) -> str:
@@ -26,11 +27,17 @@ Moment = Annotated[AwareDatetime, AfterValidator(_seconds), PlainSerializer(_tex
 
 
 def _without_fractions(value: Any) -> Any:
+    if type(value) in _WITHOUT_FRACTIONS:
+        return value
     if isinstance(value, dict):
         return {key: _without_fractions(child) for key, child in value.items()}
     if isinstance(value, list):
         return [_without_fractions(child) for child in value]
     return str(value) if isinstance(value, float) else value
+
+
+_WITHOUT_FRACTIONS = (str, int, bool, type(None))
+"""Most of what is in a record, so they are asked for first: the pages of ten years read millions of values."""
 
 
 Data = Annotated[dict[str, Any], AfterValidator(_without_fractions)]

@@ -44,8 +44,9 @@ class Words:
 
     def plain(self, lang: str, msgid: str, **values: object) -> Markup:
         """Return the text *msgid* in one language."""
-        text = Markup(escape(self._translators[lang].gettext(msgid)))  # noqa: S704  (escaped right here)
-        return text.format(**{name: _formatted(lang, value) for name, value in values.items()}) if values else text
+        text = escape(self._translators[lang].gettext(msgid))
+        said = {name: escape(_formatted(lang, value)) for name, value in values.items()}
+        return Markup(str(text).format(**said)) if said else text  # noqa: S704  (text and values are escaped right here)
 
     def number(self, value: float) -> Markup:
         """Return *value* with at most one digit after the point."""

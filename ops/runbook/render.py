@@ -31,6 +31,9 @@ NAVIGATION = (
     ("duties.html", N_("Duties and access")),
     ("verify.html", N_("Verify")),
 )
+_MOST_KEPT = 10_000
+"""Pieces of pages that are kept, of each kind, so that memory does not grow with the logbook."""
+
 _ROOT = "\0"
 """Stands for the way to the root in what is kept: no text on a page holds it (see `visible`)."""
 
@@ -129,8 +132,9 @@ class Renderer:
             # In a folder for temporary files that is this user's alone; fixed texts are part of a template.
             bytecode_cache=FileSystemBytecodeCache(pattern=f"bordbuch-{'-'.join(languages)}-%s"),
         )
+        self._leading = lru_cache(_MOST_KEPT)(self._made_leading)
         self._environment.globals |= self._globals()
-        self._rows: dict[str, str] = {}
+        self._rows: dict[str, tuple[Summary, str]] = {}
 
     def _globals(self) -> dict[str, Any]:
         words = self.words
@@ -155,7 +159,7 @@ class Renderer:
             "option": self._option,
             "change_row": self._row,
             "advisory_row": self._advisory_row,
-            "check_item": self._check,
+            "check_item": lru_cache(_MOST_KEPT)(self._check),
             "badge": self._badge,
             "navigation": self._navigation,
             "link": link,
@@ -166,6 +170,10 @@ class Renderer:
 
     def _navigation(self, root: str, path: str) -> Markup:
         """Return links to the pages that lead to all others; the one at *path*, or in whose folder that is, is marked."""
+        leads = any(path == target for target, _label in NAVIGATION)
+        return self._leading(root, path if leads else f"{path.partition('/')[0]}/")
+
+    def _made_leading(self, root: str, path: str) -> Markup:
         shown = []
         for target, label in NAVIGATION:
             folder = target.rpartition("/")[0]
@@ -182,10 +190,11 @@ class Renderer:
 
     def _row(self, root: str, one: Summary) -> Markup:
         """Return the row of a change in a table of changes; it stands on many pages, and is made once, without a template."""
-        key = repr(one)
-        if key not in self._rows:
-            self._rows[key] = self._made_row(one)
-        return Markup(self._rows[key].replace(_ROOT, root))  # noqa: S704  (escaped where it was made)
+        made_from, row = self._rows.get(one.id, (None, ""))
+        if made_from is not one:
+            row = self._made_row(one)
+            self._rows[one.id] = one, row
+        return Markup(row.replace(_ROOT, root))  # noqa: S704  (escaped where it was made)
 
     def _made_row(self, one: Summary) -> str:
         words, count, took = self.words, len(one.packages), -1 if one.took is None else one.took
@@ -259,14 +268,14 @@ def _names(names: Sequence[str]) -> Markup:
     return _shown(" ".join(names))
 
 
-@lru_cache(maxsize=10_000, typed=True)  # markup equals the text that it is made of, and is not escaped
+@lru_cache(_MOST_KEPT, typed=True)  # markup equals the text that it is made of, and is not escaped
 def link(root: str, change: str) -> Markup:
     """Return a link to the page of *change*, from a page whose way to the root is *root*."""
     shown = escape(change)
     return Markup(f'<a href="{root}{page_of(shown)}">{shown}</a>')  # noqa: S704  (escaped above)
 
 
-@lru_cache(maxsize=10_000, typed=True)
+@lru_cache(_MOST_KEPT, typed=True)
 def host_link(root: str, host: str) -> Markup:
     """Return a link to the page of *host*."""
     shown = escape(visible(host))
@@ -280,7 +289,7 @@ def host_links(root: str, hosts: Sequence[str]) -> Markup:
 
 def multiline(text: str) -> Markup:
     """Return *text* line by line, escaped, with what cannot be seen in a line shown as its code."""
-    return Markup("\n").join(visible(line) for line in text.splitlines()) + Markup("\n")
+    return escape("".join(f"{visible(line)}\n" for line in text.splitlines()) or "\n")
 
 
 def prose(text: str) -> Markup:

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,7 @@ from ops.runbook.summary import Summary
 from ops.runbook.tracker import read_tracker
 from ops.runbook.views import backups, hosts, log, organisation, overview, runbooks, vulnerabilities
 from ops.runbook.world import World, groups_of, promise_of
-from ops.runbook.writing import AdvisoryMonth, Keys, write, write_advisory_month, write_page
+from ops.runbook.writing import AdvisoryMonth, Batch, Keys, write, write_advisory_month, write_batch, write_page
 
 HERE = Path(__file__).parent
 ASSETS = ("style.css", "site.js")
@@ -42,6 +43,9 @@ SHARED = ("model.py", "words.py", "files.py", "operators.py", "rawcommit.py", "s
 """Files of the logbook's room by which pages are made, too."""
 COMMITS = 5000
 """How many of them are read at once."""
+
+PAGES = 500
+"""Pages of months and hosts that one process is given at once: a change that many of them show is sent and laid out once."""
 
 MADE = ("changes", "hosts", "runbooks", "vulnerabilities")
 """Folders of the site; beside them only pages lie in it."""
@@ -134,6 +138,7 @@ class Build:
         self.shelf = Shelf(job.folder, store, job.languages, job.pdf)
         self.written = 0
         self.kept: set[str] = set()
+        self.given: list[Iterable[Keys]] = []
 
     def run(self) -> Built:
         """Make what is to be made, and say what was done."""
@@ -143,15 +148,15 @@ class Build:
         fresh = {change: {**unlisted(known.get(change, "")), **new[change]} for change in sorted(new)}
         touched = self._read(fresh) if fresh else Touched()
         months = self.store.advisory_months()
-        advisories = self._advisories(months, touched.advisories)
+        self._advisories(months, touched.advisories)
         summaries = self.store.summaries()
         later = _later(summaries)
         spoken = self._speak_of_later(fresh, known, later)
         world = self._world(summaries)
-        self._pages([vulnerabilities.index(world, months)], whole=True)
+        self._pages([vulnerabilities.index(world, months)])
         self._write_pages(world, touched, later)
         self._assets()
-        self._end(advisories, spoken)
+        self._end(spoken)
         printed = self.shelf.fill(self.reader, later)
         self.store.note("head", self.tip)
         return Built(len(summaries), len(fresh), self.written, printed)
@@ -218,45 +223,52 @@ class Build:
         )
 
     def _write_pages(self, world: World, touched: Touched, later: Later) -> None:
-        self._whole(world)
-        self._months(world, touched.months, later)
+        self._give(self._months(world, touched.months, later))
         roles = self._roles()
         made_from = hashlib.sha256(repr((world.inventory.digest, roles, world.tracker)).encode()).hexdigest()
         every = self.store.noted("hosts") != made_from
         self.store.note("hosts", made_from)
-        for host in world.by_host:
-            if every or host in touched.hosts:
-                self._pages(hosts.host_pages(world, host, roles))
+        wanted = [host for host in world.by_host if every or host in touched.hosts]
+        self._give((page, ()) for host in wanted for page in hosts.host_pages(world, host, roles))
+        self._whole(world)
+        self._data(world, touched.months)
         self._forget(self.store.pages() - self.kept)
+
+    def _give(self, pages: Iterable[tuple[Page, PdfLinks]]) -> None:
+        """Have *pages* written if something of them has changed, each with the links to its PDFs."""
+        known = [(page, links, self.store.page_key(page.path)) for page, links in pages]
+        batches = [Batch(self.job.folder, known[start : start + PAGES]) for start in range(0, len(known), PAGES)]
+        self.given.append(self.crew.each(write_batch, batches))
 
     def _whole(self, world: World) -> None:
         """Write the pages about everything."""
         months = log.by_month(world.summaries)
         single = (overview.page(world), log.log_page(months), hosts.index(world), backups.page(world))
         more = (organisation.requirements_page(world), organisation.duties_page(world), organisation.verify_page(world))
-        self._pages([*single, *more, *runbooks.pages(world)], whole=True)
+        self._pages([*single, *more, *runbooks.pages(world)])
 
-    def _months(self, world: World, touched: set[str], later: Later) -> None:
-        """Write the pages of the months *touched*, of those beside them, which link to them, and where a PDF comes or goes."""
+    def _months(self, world: World, touched: set[str], later: Later) -> Iterator[tuple[Page, PdfLinks]]:
+        """Yield the pages of the months *touched*, of those beside them, which link to them, and where a PDF comes or goes."""
         months, known = log.by_month(world.summaries), self.store.known()
         order = list(months)
         for place, month in enumerate(order):
             after, before = order[place - 1] if place else "", next(iter(order[place + 1 : place + 2]), "")
             prints = self.shelf.of_month(parts_of(month, months[month], known, later))
             if self.shelf.moved or not touched.isdisjoint({month, before, after}):
-                self._pages(log.month_pages(month, months[month], (before, after)), prints)
-            if month in touched:
-                self._month_data(month, months[month])
+                yield from ((page, prints) for page in log.month_pages(month, months[month], (before, after)))
+
+    def _data(self, world: World, touched: set[str]) -> None:
+        """Write the data of the months *touched*, and of their years what the page searches in."""
+        months = log.by_month(world.summaries)
+        for month in touched:
+            folder = self.job.folder / "changes" / month[:4] / month[5:7]
+            write(folder / "changes.csv", log.as_csv(months[month]))
+            write(folder / "changes.json", log.as_json(months[month]))
         for year in {month[:4] for month in touched}:
             changes = [one for one in world.summaries if one.id.startswith(year)]
             write(self.job.folder / "changes" / f"index-{year}.js", log.search_index(year, changes))
 
-    def _month_data(self, month: str, changes: Sequence[Summary]) -> None:
-        folder = self.job.folder / "changes" / month[:4] / month[5:7]
-        write(folder / "changes.csv", log.as_csv(changes))
-        write(folder / "changes.json", log.as_json(changes))
-
-    def _advisories(self, months: Mapping[str, Sequence[str]], touched: set[str]) -> Iterable[Keys]:
+    def _advisories(self, months: Mapping[str, Sequence[str]], touched: set[str]) -> None:
         """Have the pages of those *months* written that have *touched* advisories."""
         jobs = [
             AdvisoryMonth(
@@ -265,11 +277,11 @@ class Build:
             for month, names in months.items()
             if not touched.isdisjoint(names)
         ]
-        return self.crew.each(write_advisory_month, jobs)
+        self.given.append(self.crew.each(write_advisory_month, jobs))
 
-    def _end(self, advisories: Iterable[Keys], spoken: Iterable[Sequence[Read]]) -> None:
+    def _end(self, spoken: Iterable[Sequence[Read]]) -> None:
         """See that all was done that other processes were given, and note which pages they wrote."""
-        for keys in advisories:
+        for keys in chain.from_iterable(self.given):
             for path, key in keys:
                 self.store.note_page(path, key)
             self.written += len(keys)
@@ -300,16 +312,14 @@ class Build:
             found.setdefault(pattern.strip("`"), []).append(role.partition("]")[0].lstrip("["))
         return found
 
-    def _pages(self, pages: Iterable[Page], prints: PdfLinks = (), *, whole: bool = False) -> None:
-        """Write those of *pages* of which something has changed; *whole* says that a page not made again is to go."""
+    def _pages(self, pages: Iterable[Page]) -> None:
+        """Write those of *pages* of which something has changed; one that is not made again is to go."""
         for page in pages:
-            links = prints or self.shelf.of_page(page)
-            key = write_page(self.crew.renderer, self.job.folder, page, links, self.store.page_key(page.path))
-            if key:
+            links, known = self.shelf.of_page(page), self.store.page_key(page.path)
+            if key := write_page(self.crew.renderer, self.job.folder, page, links, known):
                 self.store.note_page(page.path, key)
                 self.written += 1
-            if whole:
-                self.kept.add(page.path)
+            self.kept.add(page.path)
 
     def _forget(self, gone: Iterable[str]) -> None:
         """Remove the pages of procedures that are no more."""

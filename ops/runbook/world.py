@@ -69,6 +69,14 @@ class World:
         return self.store.open_exposures()
 
     @cached_property
+    def open_on(self) -> dict[str, list[Exposure]]:
+        """The same by host."""
+        found: dict[str, list[Exposure]] = {}
+        for one in self.exposures:
+            found.setdefault(one.host, []).append(one)
+        return found
+
+    @cached_property
     def grounds(self) -> Grounds:
         """What verdicts are made from."""
         return Grounds(

@@ -3,7 +3,7 @@
 import csv
 import hashlib
 import io
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +13,14 @@ from ops.runbook.views import vulnerabilities
 
 Keys = Sequence[tuple[str, str]]
 """Path and key of each page that was written."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Pages for ``folder``: each with the links to its PDFs, and its key when it was last written, empty if it never was."""
+
+    folder: Path
+    pages: Sequence[tuple[Page, PdfLinks, str]]
 
 
 @dataclass(frozen=True)
@@ -30,16 +38,14 @@ def write_advisory_month(renderer: Renderer, job: AdvisoryMonth) -> Keys:
     out = io.StringIO()
     csv.writer(out).writerows(vulnerabilities.as_csv_rows(job.found))
     write(job.folder / "vulnerabilities" / f"{job.month}.csv", out.getvalue())
-    return list(write_changed(renderer, job.folder, vulnerabilities.month_pages(job.month, job.found), job.keys))
+    pages = vulnerabilities.month_pages(job.month, job.found)
+    return write_batch(renderer, Batch(job.folder, [(page, (), job.keys.get(page.path, "")) for page in pages]))
 
 
-def write_changed(
-    renderer: Renderer, folder: Path, pages: Iterable[Page], keys: Mapping[str, str]
-) -> Iterator[tuple[str, str]]:
-    """Write those of *pages* whose key is none of *keys*, and yield path and key of each."""
-    for page in pages:
-        if key := write_page(renderer, folder, page, (), keys.get(page.path, "")):
-            yield page.path, key
+def write_batch(renderer: Renderer, job: Batch) -> Keys:
+    """Write those pages of *job* of which something has changed, and return path and key of each."""
+    written = ((page.path, write_page(renderer, job.folder, page, links, known)) for page, links, known in job.pages)
+    return [(path, key) for path, key in written if key]
 
 
 def write_page(renderer: Renderer, folder: Path, page: Page, links: PdfLinks, known: str) -> str:
@@ -66,8 +72,9 @@ def key_of(made_from: object) -> str:
 
 def write(path: Path, text: str) -> None:
     """Write *text* to *path*, whose folder is made."""
+    content = text.encode()
     try:
-        path.write_text(text, encoding="utf-8")
+        path.write_bytes(content)
     except FileNotFoundError:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
+        path.write_bytes(content)

@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import re
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -18,7 +19,7 @@ from ops.runbook.entries import fingerprint, parse_log
 from ops.runbook.heads import HEADS
 from ops.runbook.language import Words, visible
 from ops.runbook.procedures import Sources, Step, carried_out, procedure, read_procedures, tried
-from ops.runbook.render import host_link, link
+from ops.runbook.render import TEMPLATES, host_link, link
 from ops.runbook.requirements import Check, Requirement
 from ops.runbook.serve import server
 from ops.runbook.store import NAME, Version
@@ -238,3 +239,9 @@ def ask(port: int, path: str) -> tuple[int, bytes]:
 def test_what_was_kept_of_markup_is_not_given_for_the_same_text(make: Callable[[str, str], Markup]) -> None:
     make("", Markup("<i>"))  # equal to the text, but known to be markup
     assert "<i>" not in make("", "<i>")
+
+
+def test_no_template_loads_macros_that_it_does_not_use() -> None:
+    texts = {path.name: path.read_text() for path in TEMPLATES.rglob("*.html")}
+    loading = {name for name, text in texts.items() if 'import "macros.html" as m' in text}
+    assert loading == {name for name, text in texts.items() if re.search(r"\bm\.\w+\(", text)}

@@ -59,6 +59,14 @@ def test_all_that_a_build_makes_may_be_published(small: Path) -> None:
     assert set(parcel.read(small)) == {*pages(small)}
 
 
+def test_a_month_leads_to_the_months_beside_it(small: Path) -> None:
+    shown = (small / "changes/2026/10/index.html").read_text()
+    assert re.findall(r'href="[./]*(changes/2026/\d\d/index.html)" rel="(\w+)"', shown) == [
+        ("changes/2026/09/index.html", "prev"),
+        ("changes/2026/11/index.html", "next"),
+    ]
+
+
 def test_what_a_site_is_made_from_is_told_apart(tmp_path: Path) -> None:
     book = reads(logbook(tmp_path / "book", []).path)
     job = Job(tmp_path / "site", ROOT, book, inventory(hosts(5)), operators(), now=NOW)

@@ -35,10 +35,7 @@ class Row:
 
 def index(world: World) -> Page:
     """Return the list of hosts."""
-    found: dict[str, list[Exposure]] = {}
-    for one in world.exposures:
-        found.setdefault(one.host, []).append(one)
-    rows = [_row(world, host, changes, found.get(host, [])) for host, changes in world.by_host.items()]
+    rows = [_row(world, host, changes, world.open_on.get(host, [])) for host, changes in world.by_host.items()]
     return Page("hosts/index.html", "hosts.html", {"rows": rows})
 
 
@@ -60,7 +57,7 @@ def _row(world: World, host: str, changes: Sequence[Summary], exposures: Sequenc
 def host_pages(world: World, host: str, roles: Mapping[str, Sequence[str]]) -> Iterator[Page]:
     """Yield the pages of *host*: its own, and one per year where there are many changes; *roles* are those of each group."""
     changes = list(reversed(world.by_host.get(host, ())))
-    looks, exposures = world.store.looks(host, NEWEST), [one for one in world.exposures if one.host == host]
+    looks, exposures = world.store.looks(host, NEWEST), world.open_on.get(host, [])
     years = sorted({one.id[:4] for one in changes}, reverse=True) if len(changes) > NEWEST else []
     versions, latest = _versions(world, host), looks[-1] if looks else None
     data = {

@@ -6,6 +6,8 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
+from pydantic_core import to_json
+
 from ops.runbook.render import Page
 from ops.runbook.summary import Summary
 
@@ -119,7 +121,7 @@ def as_json(changes: Sequence[Summary]) -> str:
     for one in changes:
         row = dict(zip(COLUMNS, _values(one), strict=True))
         found.append({**row, **{name: list(getattr(one, name)) for name in listed}, "links": one.links})
-    return json.dumps(found, ensure_ascii=False, indent=1) + "\n"
+    return to_json(found, indent=1).decode() + "\n"
 
 
 def search_index(year: str, changes: Sequence[Summary]) -> str:
