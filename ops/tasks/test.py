@@ -71,7 +71,7 @@ TESTS = (
     help={
         "quick": "only what needs no lab host: two to three minutes",
         "all": "the slow ones too: the site, and Molecule for every role, as CI runs it",
-        "recovery": "besides, with the database on Debian 12: backups, restores, how-tos, all hosts gone; an hour, not in CI",
+        "recovery": "with the database on Debian 12: backups, restores, how-tos, all hosts gone; of the others only the quick ones",
     }
 )
 def test(c: Context, quick: bool = False, all: bool = False, recovery: bool = False) -> None:
@@ -79,10 +79,19 @@ def test(c: Context, quick: bool = False, all: bool = False, recovery: bool = Fa
 
     Example: invoke test --quick
     """
-    kinds = {"quick"} if quick else {"quick", "host", *(["slow"] if all else []), *(["recovery"] if recovery else [])}
-    if not quick:
+    kinds = kinds_of(quick=quick, slow=all, recovery=recovery)
+    if kinds != {"quick"}:
         ensure_packages()
     conclude(kinds)
+
+
+def kinds_of(*, quick: bool, slow: bool, recovery: bool) -> set[str]:
+    """Return which kinds of steps are asked for; *quick* goes before the others."""
+    if quick:
+        return {"quick"}
+    if recovery and not slow:
+        return {"quick", "recovery"}
+    return {"quick", "host", *(["slow"] if slow else []), *(["recovery"] if recovery else [])}
 
 
 def conclude(kinds: set[str]) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from invoke import Context, Exit
 
-from ops.tasks.test import REPEATED_LINES, Step, run_shown
+from ops.tasks.test import REPEATED_LINES, Step, kinds_of, run_shown
 from ops.tasks.test import test as run_tests
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -30,6 +30,21 @@ def test_a_step_ends_with_the_command_that_started_it_however_that_dies(tmp_path
         process.wait(10)
     pid = int(told.read_text())
     _until(lambda: not Path(f"/proc/{pid}").exists() or "\nState:\tZ" in Path(f"/proc/{pid}/status").read_text())
+
+
+@pytest.mark.parametrize(
+    ("asked", "kinds"),
+    [
+        ((False, False, False), {"quick", "host"}),
+        ((True, True, True), {"quick"}),
+        ((False, True, False), {"quick", "host", "slow"}),
+        ((False, False, True), {"quick", "recovery"}),
+        ((False, True, True), {"quick", "host", "slow", "recovery"}),
+    ],
+)
+def test_what_is_asked_for_is_what_runs(asked: tuple[bool, bool, bool], kinds: set[str]) -> None:
+    quick, slow, recovery = asked
+    assert kinds_of(quick=quick, slow=slow, recovery=recovery) == kinds
 
 
 def test_a_step_that_does_not_pass_is_shown_and_its_end_kept(capfd: pytest.CaptureFixture[str]) -> None:
