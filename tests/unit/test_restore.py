@@ -2,7 +2,6 @@
 
 import json
 import os
-import subprocess
 import sys
 from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
@@ -20,18 +19,13 @@ from ops.logbook.files import ChangeFiles, file_bytes, parse_change
 from ops.logbook.model import Actions, Check, Event, HostResult, Plan, RestoreActions, RestoreHost
 from ops.patch.procedure import refuse_restores
 from tests.unit import factories
-from tests.unit.factories import NOW, load_program
+from tests.unit.factories import NOW
 from tests.unit.logbook_world import change
 
 ROOT = Path(__file__).resolve().parents[2]
 ID = "2026-11-25-2300-k7xq"
 FULL, INCR = "20261125-021000F", "20261125-021000F_20261125-201000I"
 CASES = sorted(ROOT.glob("tests/cases/*/plan.json"))
-
-
-program = load_program("roles/backup/files/restore.py")
-backups = load_program("roles/backup/files/backup.py")
-module = load_program("playbooks/library/backup_run.py")
 
 
 def backup(label: str, hour: int) -> Backup:
@@ -301,104 +295,6 @@ def test_a_patch_waits_for_a_restore_that_was_begun() -> None:
     with pytest.raises(Refused, match=f"restore {ID} was begun and has not ended") as refused:
         refuse_restores([patch, ChangeFiles(id=ID, plan=plan())])
     assert refused.value.next_step == f"invoke restore --change {ID} goes on with it"
-
-
-@pytest.mark.parametrize(
-    ("said", "words"),
-    [
-        ("P00   INFO: x\nP00  ERROR: [075]: no such time\nP00  ERROR: [001]: second", "[075]: no such time"),
-        ("", "pgBackRest ended with 82"),
-        ("nothing of an error", "nothing of an error"),
-        ("ERROR: [041]: " + "x" * 500, "[041]: " + "x" * 393),
-        ("ERROR: [095]: CryptoError", "the passphrase does not open the repository ([095]: CryptoError)"),
-        ("ERROR: [029]: zst error [FormatError]", "[029]: zst error [FormatError]"),
-        ("ERROR: [031]: no cipher", "the passphrase does not open the repository ([031]: no cipher)"),
-    ],
-)
-def test_pgbackrest_is_quoted(said: str, words: str) -> None:
-    complaint = program.bordbuch_pgbackrest.complaint
-    assert complaint(subprocess.CompletedProcess([], 82, "", said)) == words
-    assert complaint(subprocess.CompletedProcess([], 82, said, "")) == words
-
-
-def test_request_and_result_lie_where_both_look_for_them() -> None:
-    folder = Path("/var/lib/bordbuch")
-    assert folder / "restore" == program.FOLDER
-    assert (folder / "backup", folder / "drill") == (backups.STATE, backups.DRILLS)
-    queued = folder / f"backup/queue/{ID}.json"
-    assert {kind: (module.unit_of(kind, ID), module.paths_of(kind, ID)) for kind in ("diff", "drill", "restore")} == {
-        "diff": ("bordbuch-backup@diff.service", (folder / "backup/request.json", queued)),
-        "drill": ("bordbuch-drill.service", (folder / "drill/request.json", queued)),
-        "restore": (
-            f"bordbuch-restore@{ID}.service",
-            (folder / f"restore/{ID}.json", folder / f"restore/{ID}.result.json"),
-        ),
-    }
-
-
-@pytest.mark.parametrize(
-    ("result", "fault"),
-    [
-        ({}, "x.service left no result; journalctl --unit x.service says why"),
-        ({"kind": "restore", "ok": True, "reason": ""}, ""),
-        ({"kind": "restore", "ok": False, "reason": "open the server: it ended"}, "open the server: it ended"),
-        ({"kind": "drill", "verdict": "pass"}, ""),
-        ({"kind": "drill", "verdict": "partial"}, ""),
-        ({"kind": "drill", "verdict": "fail"}, "the drill failed"),
-        ({"kind": "drill", "verdict": ""}, "the drill failed"),
-    ],
-)
-def test_what_did_not_go_well_fails_the_task(result: dict[str, Any], fault: str) -> None:
-    assert module.fault(result, "x.service") == fault
-
-
-@pytest.fixture
-def systemctl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """What the units of this host are to be: the first line of the file; calls are added to ``calls`` beside it."""
-    (tmp_path / "systemctl").write_text(f"#!/bin/sh\necho $* >> {tmp_path}/calls\ncat {tmp_path}/state\n")
-    (tmp_path / "systemctl").chmod(0o755)
-    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
-    monkeypatch.setattr(module, "GRACE", 0)
-    (tmp_path / "state").write_text("inactive\n")
-    return tmp_path / "state"
-
-
-def test_the_result_is_waited_for_as_long_as_the_unit_runs(systemctl: Path, tmp_path: Path) -> None:
-    left = tmp_path / "result.json"
-    assert module.wait(left, "x.service", 60) == {}, "the unit has ended without"
-    systemctl.write_text("activating\n")
-    assert module.wait(left, "x.service", 0) == {}, "the time is over"
-    left.write_text(json.dumps({"ok": True}))
-    assert module.wait(left, "x.service", 60) == {"ok": True}
-
-
-def test_a_request_is_left_once_and_never_over_that_of_another(systemctl: Path, tmp_path: Path) -> None:
-    path = tmp_path / "new/request.json"
-    assert module.start("x.service", path, {"label": FULL}, ID) == ""
-    assert json.loads(path.read_text()) == {"label": FULL, "id": ID}
-    assert "start --no-block x.service" in (tmp_path / "calls").read_text()
-    (tmp_path / "calls").unlink()
-    systemctl.write_text("activating\n")
-    assert module.start("x.service", path, {"label": INCR}, ID) == "", "it is waited for"
-    assert module.start("x.service", path, {}, "2026-11-25-2300-aaaa").startswith(
-        "x.service runs already, asked for by"
-    )
-    assert json.loads(path.read_text()) == {"label": FULL, "id": ID}
-    assert "start" not in (tmp_path / "calls").read_text()
-
-
-def test_the_ledger_is_kept_in_the_second_place_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(backups, "LEDGER", tmp_path / "ledger")
-    backups.write(tmp_path / "ledger/ledger", "2026-11-25T23:00:00Z locked 17\n")
-    places = [backups.Repository(n, str(tmp_path / kind), 4, kind) for n, kind in enumerate(("posix", "sftp", "s3"), 1)]
-    backups.keep_ledger([*places, backups.Repository(4, str(tmp_path / "second"), 4)])
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["ledger", "second"]
-    copy = tmp_path / "second/ledger/ledger"
-    assert copy.read_text() == "2026-11-25T23:00:00Z locked 17\n"
-    backups.write(tmp_path / "ledger/ledger", "")
-    with pytest.raises(backups.Fault, match="shorter than its copy"):
-        backups.keep_ledger([backups.Repository(4, str(tmp_path / "second"), 4)])
-    assert copy.read_text() == "2026-11-25T23:00:00Z locked 17\n"
 
 
 def test_every_place_knows_the_same_version_of_each_release() -> None:
