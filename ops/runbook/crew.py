@@ -3,7 +3,7 @@
 import gc
 import multiprocessing
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from itertools import repeat
@@ -50,11 +50,11 @@ class Crew:
         )
         self._pool.submit(gc.isenabled)  # they begin with their first job
 
-    def each(self, act: Act[T, R], jobs: Sequence[T]) -> Iterable[R]:
-        """Return what *act* makes of each of *jobs*, in their order; where others help they begin at once."""
+    def each(self, act: Act[T, R], jobs: Iterable[T]) -> Iterable[R]:
+        """Return what *act* makes of each of *jobs*, in their order; where others help they begin with the first one."""
         if self._pool:
             return self._pool.map(_do, repeat(act), jobs)
-        return (act(self.renderer, job) for job in jobs)
+        return [act(self.renderer, job) for job in jobs]
 
 
 def _begin(languages: tuple[str, ...]) -> None:

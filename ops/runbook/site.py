@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -236,9 +236,9 @@ class Build:
 
     def _give(self, pages: Iterable[tuple[Page, PdfLinks]]) -> None:
         """Have *pages* written if something of them has changed, each with the links to its PDFs."""
-        known = [(page, links, self.store.page_key(page.path)) for page, links in pages]
-        batches = [Batch(self.job.folder, known[start : start + PAGES]) for start in range(0, len(known), PAGES)]
-        self.given.append(self.crew.each(write_batch, batches))
+        known = ((page, links, self.store.page_key(page.path)) for page, links in pages)
+        batches = iter(lambda: list(islice(known, PAGES)), [])
+        self.given.append(self.crew.each(write_batch, (Batch(self.job.folder, batch) for batch in batches)))
 
     def _whole(self, world: World) -> None:
         """Write the pages about everything."""
@@ -270,13 +270,13 @@ class Build:
 
     def _advisories(self, months: Mapping[str, Sequence[str]], touched: set[str]) -> None:
         """Have the pages of those *months* written that have *touched* advisories."""
-        jobs = [
+        jobs = (
             AdvisoryMonth(
                 self.job.folder, month, self.store.exposures(names), self.store.page_keys(f"vulnerabilities/{month}")
             )
             for month, names in months.items()
             if not touched.isdisjoint(names)
-        ]
+        )
         self.given.append(self.crew.each(write_advisory_month, jobs))
 
     def _end(self, spoken: Iterable[Sequence[Read]]) -> None:

@@ -77,8 +77,8 @@ def test_get_one_table_back(discussed: Deployed, tmp_path: Path) -> None:
     assert sql(discussed, COUNT) == count
     walk.run(walk.block("DROP SCHEMA rescue"))
     assert not (tmp_path / "suggestion.sql").exists()
-    left = "runuser -u postgres -- psql -XAtqd liquidfeedback -c 'SELECT count(*) FROM member'"
-    assert discussed.run_on("db2", left) == "0"
+    left = "SELECT count(*) FROM pg_class WHERE relname IN ('member', 'suggestion')"
+    assert discussed.run_on("db2", f'runuser -u postgres -- psql -XAtqd liquidfeedback -c "{left}"') == "0"
 
 
 def test_a_second_place_that_is_lost_is_made_anew(backed_up: Deployed) -> None:
