@@ -153,16 +153,17 @@ def gap(place: Place, before: dict[str, Any] | None, now: int) -> dict[str, Any]
 def problems(
     note: dict[str, Any], places: list[Place], marker: int, drilled: int, limits: dict[str, Any]
 ) -> Iterator[str]:
-    """Yield one sentence per problem. What never was counts from the first look on, so that a new site has its time.
+    """Yield one sentence per problem. What never was, or not since this host's first look, counts from that:
+    a new site has its time, and one that comes back on new hosts.
 
     *marker* and *drilled* are when the last of each was, 0 if never; *limits* are those of the configuration.
     """
     began, now = note["began"], note["looked"]
     for place in places:
         yield from place_problems(place, note, marker, limits)
-    if (age := now - (marker or began)) > OLDEST_MARKER:
+    if (age := now - max(marker, began)) > OLDEST_MARKER:
         yield f"the ledger has written no marker for {span(age)}: systemctl status bordbuch-ledger.service"
-    if (age := now - (drilled or began)) > OLDEST_DRILL:
+    if (age := now - max(drilled, began)) > OLDEST_DRILL:
         yield f"no drill has passed for {span(age)}: invoke drill"
 
 
@@ -177,9 +178,9 @@ def place_problems(place: Place, note: dict[str, Any], marker: int, limits: dict
     if place.fault:
         yield f"{name} cannot be read: {place.fault}"
         return
-    if (age := now - (place.newest_backup or note["began"])) > OLDEST_BACKUP:
+    if (age := now - max(place.newest_backup, note["began"])) > OLDEST_BACKUP:
         yield f"{name} has had no backup for {span(age)}: systemctl status 'bordbuch-backup@*', then invoke backup"
-    if (age := marker - (place.newest_wal or note["began"])) > limits["recovery_point_seconds"]:
+    if (age := marker - max(place.newest_wal, note["began"])) > limits["recovery_point_seconds"]:
         yield (
             f"{name} has got no WAL for {span(age)}, while the database went on: "
             "see the journal of bordbuch-archiving.service on the database's host"
