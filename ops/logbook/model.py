@@ -26,6 +26,10 @@ Moment = Annotated[AwareDatetime, AfterValidator(_seconds), PlainSerializer(_tex
 """A time in UTC, to the second, written ``2026-11-25T23:00:00Z``."""
 
 
+_WITHOUT_FRACTIONS = (str, int, bool, type(None))
+"""Most of what is in a record, so they are asked for first: the pages of ten years read millions of values."""
+
+
 def _without_fractions(value: Any) -> Any:
     if type(value) in _WITHOUT_FRACTIONS:
         return value
@@ -34,10 +38,6 @@ def _without_fractions(value: Any) -> Any:
     if isinstance(value, list):
         return [_without_fractions(child) for child in value]
     return str(value) if isinstance(value, float) else value
-
-
-_WITHOUT_FRACTIONS = (str, int, bool, type(None))
-"""Most of what is in a record, so they are asked for first: the pages of ten years read millions of values."""
 
 
 Data = Annotated[dict[str, Any], AfterValidator(_without_fractions)]

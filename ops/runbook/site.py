@@ -47,6 +47,9 @@ COMMITS = 5000
 PAGES = 500
 """Pages of months and hosts that one process is given at once: a change that many of them show is sent and laid out once."""
 
+Months = Mapping[str, Sequence[Summary]]
+"""The changes of each month, the newest first."""
+
 MADE = ("changes", "hosts", "runbooks", "vulnerabilities")
 """Folders of the site; beside them only pages lie in it."""
 
@@ -223,43 +226,41 @@ class Build:
         )
 
     def _write_pages(self, world: World, touched: Touched, later: Later) -> None:
-        self._give(self._months(world, touched.months, later))
+        months = log.by_month(world.summaries)
+        self._give(self._months(months, touched.months, later))
         roles = self._roles()
         made_from = hashlib.sha256(repr((world.inventory.digest, roles, world.tracker)).encode()).hexdigest()
         every = self.store.noted("hosts") != made_from
         self.store.note("hosts", made_from)
         wanted = [host for host in world.by_host if every or host in touched.hosts]
         self._give((page, ()) for host in wanted for page in hosts.host_pages(world, host, roles))
-        self._whole(world)
-        self._data(world, touched.months)
+        self._whole(world, months)
+        self._data(world, months, touched.months)
         self._forget(self.store.pages() - self.kept)
 
     def _give(self, pages: Iterable[tuple[Page, PdfLinks]]) -> None:
         """Have *pages* written if something of them has changed, each with the links to its PDFs."""
         known = ((page, links, self.store.page_key(page.path)) for page, links in pages)
-        batches = iter(lambda: list(islice(known, PAGES)), [])
+        batches = iter(lambda: list(islice(known, PAGES)), [])  # itertools.batched comes with Python 3.12
         self.given.append(self.crew.each(write_batch, (Batch(self.job.folder, batch) for batch in batches)))
 
-    def _whole(self, world: World) -> None:
+    def _whole(self, world: World, months: Months) -> None:
         """Write the pages about everything."""
-        months = log.by_month(world.summaries)
         single = (overview.page(world), log.log_page(months), hosts.index(world), backups.page(world))
         more = (organisation.requirements_page(world), organisation.duties_page(world), organisation.verify_page(world))
         self._pages([*single, *more, *runbooks.pages(world)])
 
-    def _months(self, world: World, touched: set[str], later: Later) -> Iterator[tuple[Page, PdfLinks]]:
+    def _months(self, months: Months, touched: set[str], later: Later) -> Iterator[tuple[Page, PdfLinks]]:
         """Yield the pages of the months *touched*, of those beside them, which link to them, and where a PDF comes or goes."""
-        months, known = log.by_month(world.summaries), self.store.known()
-        order = list(months)
+        known, order = self.store.known(), list(months)
         for place, month in enumerate(order):
             after, before = order[place - 1] if place else "", next(iter(order[place + 1 : place + 2]), "")
             prints = self.shelf.of_month(parts_of(month, months[month], known, later))
             if self.shelf.moved or not touched.isdisjoint({month, before, after}):
                 yield from ((page, prints) for page in log.month_pages(month, months[month], (before, after)))
 
-    def _data(self, world: World, touched: set[str]) -> None:
+    def _data(self, world: World, months: Months, touched: set[str]) -> None:
         """Write the data of the months *touched*, and of their years what the page searches in."""
-        months = log.by_month(world.summaries)
         for month in touched:
             folder = self.job.folder / "changes" / month[:4] / month[5:7]
             write(folder / "changes.csv", log.as_csv(months[month]))

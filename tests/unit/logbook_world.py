@@ -194,6 +194,29 @@ def change(
     identifier: str = ID, *, category: str = "standard", by: str = "anna", reason: str = "security"
 ) -> dict[str, Model]:
     """Return the phases of a verified change of two hosts, by file name; the events are those of ``events``."""
+    plan = _plan(identifier, category, reason)
+    approval = Approval(
+        id=identifier,
+        digest=plan.digest,
+        verdict="approved",
+        basis="policy" if by == "anna" else "operator",
+        by=by,
+        reason="yes",
+        time=NOW + timedelta(minutes=1),
+    )
+    start = Start(
+        id=identifier,
+        run=1,
+        digest=plan.digest,
+        operator="anna",
+        controller="laptop",
+        time=NOW + timedelta(minutes=2),
+        command="invoke patch",
+    )
+    return {"plan.json": plan, "approval.json": approval, "start-1.json": start, "record.json": _record(plan, by)}
+
+
+def _plan(identifier: str, category: str, reason: str) -> Plan:
     actions = Actions(
         kind="patch",
         selection="security",
@@ -216,59 +239,43 @@ def change(
         inventory_digest="0" * 64,
         tools={"git": "2.39"},
     )
-    number = digest(actions.model_dump(mode="json"))
-    plan = Plan(request=request, actions=actions, digest=number, observations={})
-    approval = Approval(
-        id=identifier,
-        digest=number,
-        verdict="approved",
-        basis="policy" if by == "anna" else "operator",
-        by=by,
-        reason="yes",
-        time=NOW + timedelta(minutes=1),
-    )
-    start = Start(
-        id=identifier,
-        run=1,
-        digest=number,
-        operator="anna",
-        controller="laptop",
-        time=NOW + timedelta(minutes=2),
-        command="invoke patch",
-    )
-    result = HostResult(
-        state="verified",
-        packages=tuple(
-            PackageResult(
-                name=name,
-                architecture="amd64",
-                from_version="1",
-                to_version="2",
-                state="installed",
-                advisories=("CVE-2026-1234",),
-            )
-            for name in ("openssl", "libssl3")
-        ),
-        checks=(Check(name="package versions", passed=True),),
-    )
-    record = Record(
-        id=identifier,
+    return Plan(request=request, actions=actions, digest=digest(actions.model_dump(mode="json")), observations={})
+
+
+def _record(plan: Plan, approver: str) -> Record:
+    request = plan.request
+    return Record(
+        id=request.id,
         kind="patch",
-        category=category,
-        reason=reason,
+        category=request.category,
+        reason=request.reason,
         outcome="verified",
-        digest=number,
+        digest=plan.digest,
         requester="anna",
-        approver=by,
+        approver=approver,
         operator="anna",
         controller="laptop",
         started=NOW,
         ended=NOW + timedelta(minutes=9),
         seconds={"window": 60},
-        waves=actions.waves,
-        hosts={"app1": result, "db1": result},
+        waves=plan.actions.waves,
+        hosts=dict.fromkeys(plan.actions.hosts, _result()),
     )
-    return {"plan.json": plan, "approval.json": approval, "start-1.json": start, "record.json": record}
+
+
+def _result() -> HostResult:
+    packages = tuple(
+        PackageResult(
+            name=name,
+            architecture="amd64",
+            from_version="1",
+            to_version="2",
+            state="installed",
+            advisories=("CVE-2026-1234",),
+        )
+        for name in ("openssl", "libssl3")
+    )
+    return HostResult(state="verified", packages=packages, checks=(Check(name="package versions", passed=True),))
 
 
 def events() -> bytes:

@@ -58,6 +58,7 @@ def test_several_processes_write_the_same_pages(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr(Crew, "call", lambda crew: (asked.append(1), call(crew)))
     monkeypatch.setattr(reading, "FEW", 5)
     monkeypatch.setattr(reading, "CHUNK", 3)
+    monkeypatch.setattr("ops.runbook.site.PAGES", 2)
     site(tmp_path / "many", changes)
     assert asked == [1]
     assert pages(tmp_path / "one" / "site") == pages(tmp_path / "many" / "site")

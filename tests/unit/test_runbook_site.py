@@ -15,7 +15,6 @@ from ops.errors import BadInput
 from ops.logbook.files import file_bytes, parse_change
 from ops.logbook.model import HostResult, Record
 from ops.publish import parcel
-from ops.runbook import reading
 from ops.runbook.ingredients import basis
 from ops.runbook.site import Built, Job, again, build
 from ops.runbook.store import NAME, Store
@@ -192,15 +191,6 @@ def test_another_history_makes_another_site(tmp_path: Path) -> None:
     (tmp_path / "book").rename(tmp_path / "old")
     assert site(tmp_path, list(maker(2).changes(3))).read == 3
     assert len({name for name in pages(tmp_path / "site") if re.search(r"-[a-z2-7]{4}\.html$", name)} & old) == 0
-
-
-def test_many_changes_are_read_by_several_processes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    changes = list(maker().changes(30))
-    site(tmp_path / "one", changes)
-    monkeypatch.setattr(reading, "FEW", 5)
-    monkeypatch.setattr(reading, "CHUNK", 7)
-    site(tmp_path / "many", changes)
-    assert pages(tmp_path / "one" / "site") == pages(tmp_path / "many" / "site")
 
 
 def test_changes_before_a_day_are_left_out(tmp_path: Path) -> None:
