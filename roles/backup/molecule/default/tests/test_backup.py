@@ -143,11 +143,17 @@ def test_what_is_in_the_repository_is_encrypted(host: Host, database: Host, work
         assert host.check_output(f"python3 -c %s {shlex.join(files)}", PLAIN) == ""
 
 
+def label_in(repository: int, backup: dict[str, Any]) -> str:
+    """Return the label of *backup* in a repository: the week says which of them is drilled, and each has labels of its own."""
+    (label,) = [str(entry["label"]) for entry in backup["repositories"] if entry["repository"] == repository]
+    return label
+
+
 def test_the_drill_passes_and_leaves_nothing(host: Host, work: Work) -> None:
     assert work.drill["verdict"] == "pass", work.drill
     states = {step["name"]: step["state"] for step in work.drill["steps"]}
     assert {name for name, state in states.items() if state != "passed"} == {"vote count", "application"}
-    assert work.drill["label"] == work.backup["repositories"][0]["label"]
+    assert work.drill["label"] == label_in(work.drill["repository"], work.backup)
     assert work.drill["marker"] > 0
     assert work.drill["replayed"]["sessions"] == 3
     assert left_of_drills(host) == ""
@@ -231,13 +237,13 @@ def test_nor_does_who_owns_the_files(host: Host, work: Work) -> None:
 
 
 def test_old_backups_go_and_the_proven_one_stays(host: Host, work: Work) -> None:
-    proven = work.drill["label"]
-    fulls = [proven, *(start(host, "bordbuch-backup@full")["repositories"][0]["label"] for _ in range(2))]
+    proven, drilled = work.drill["label"], work.drill["repository"]
+    fulls = [proven, *(label_in(drilled, start(host, "bordbuch-backup@full")) for _ in range(2))]
     last = read(host, host.check_output(f"ls -t {STATE}/queue/*.json").split()[0])
-    assert [warning for warning in last["warnings"] if "repository 1" in warning] == [
-        f"nothing was let go in repository 1: {proven} is the last backup that a drill has proven"
+    assert [warning for warning in last["warnings"] if f"repository {drilled}:" in warning] == [
+        f"nothing was let go in repository {drilled}: {proven} is the last backup that a drill has proven"
     ]
-    assert labels(host) == fulls
+    assert labels(host, drilled) == fulls
     host.check_output(f"echo %s > {DRILLS}/last.json", json.dumps({"ended": int(time.time()), "label": fulls[-1]}))
     done = start(host, "bordbuch-backup@incr")
     assert (done["ok"], done["warnings"]) == (True, [])
@@ -245,7 +251,7 @@ def test_old_backups_go_and_the_proven_one_stays(host: Host, work: Work) -> None
         kept = labels(host, number)
         assert len([label for label in kept if label.endswith("F")]) == 2
         assert kept[-1].endswith("I")
-    assert labels(host)[:2] == fulls[1:]
+    assert labels(host, drilled)[:2] == fulls[1:]
     assert not_sealed(host) == []
     assert host.service("bordbuch-pgbackrest").is_running
 
