@@ -185,6 +185,13 @@ def test_a_new_site_has_its_time() -> None:
     ]
 
 
+@pytest.mark.parametrize("marker", [0, MOMENT - 90_000])
+def test_a_host_whose_database_is_still_to_be_restored_has_an_hour(marker: int) -> None:
+    assert said(seen(), marker=marker, began=MOMENT - 3600) == []
+    assert len(said(seen(), marker=marker, began=MOMENT - 3601)) == 1
+    assert len(said(seen(newest_wal=MOMENT), marker=MOMENT - 301, began=MOMENT - 3600)) == 1
+
+
 def test_spans_are_those_of_the_command_line() -> None:
     lengths = [0, 119, 120, 7199, 7200, 259_199, 259_200]
     assert [watch.span(seconds) for seconds in lengths] == [judge.span(seconds) for seconds in lengths]

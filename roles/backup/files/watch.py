@@ -37,6 +37,9 @@ OLDEST_DRILL = 9 * 86400
 OLDEST_MARKER = 300
 """Seconds, as `invoke backup.check` has them: backups come each day, drills each week, markers each minute."""
 
+FIRST_MARKER = 3600
+"""Seconds that a new host's first marker may take: its database is made, or restored, after it."""
+
 WAL_FILE = re.compile(r"(?:.*/)?([0-9A-F]{24})-[0-9a-f]{40}(?:\.\w+)?")
 """How pgBackRest names a whole WAL file: its name, the checksum, and how it is compressed."""
 
@@ -161,7 +164,7 @@ def problems(
     began, now = note["began"], note["looked"]
     for place in places:
         yield from place_problems(place, note, marker, limits)
-    if (age := now - max(marker, began)) > OLDEST_MARKER:
+    if (age := now - max(marker, began)) > (OLDEST_MARKER if marker > began else FIRST_MARKER):
         yield f"the ledger has written no marker for {span(age)}: systemctl status bordbuch-ledger.service"
     if (age := now - max(drilled, began)) > OLDEST_DRILL:
         yield f"no drill has passed for {span(age)}: invoke drill"
