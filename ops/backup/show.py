@@ -18,7 +18,7 @@ BAR = 24
 
 def list_rows(seen: Looked) -> list[tuple[str, ...]]:
     """Return one row per backup, the newest first, by repository."""
-    proven = seen.repository.proven.get("label", "") if seen.repository else ""
+    proven = seen.repository.proven.get("labels", {}) if seen.repository else {}
     return [
         (
             str(place.number),
@@ -27,11 +27,16 @@ def list_rows(seen: Looked) -> list[tuple[str, ...]]:
             moment(backup.stop),
             size(backup.database_bytes),
             size(backup.stored_bytes),
-            " ".join(filter(None, ["proven by a drill" * (backup.label == proven), "damaged" * backup.error])),
+            note(backup, proven.get(str(place.number), "")),
         )
         for place in (seen.repository.places if seen.repository else ())
         for backup in reversed(place.backups)
     ]
+
+
+def note(backup: Backup, proven: str) -> str:
+    """Return what is to be said of *backup*, where *proven* is the last of its repository that a drill has proven."""
+    return " ".join(filter(None, ["proven by a drill" * (backup.label == proven), "damaged" * backup.error]))
 
 
 def plan_rows(seen: Looked, wanted: str, now: datetime) -> list[tuple[str, ...]]:

@@ -55,7 +55,12 @@ def place(number: int = 1, **changes: Any) -> Place:
 
 def looked(database: dict[str, Any] | None = None, **changes: Any) -> Looked:
     """Return the answers of a site where all is well, but for *changes* of the repository and of the *database*."""
-    fields = {"version": "2.55-1", "postgresql": "17", "proven": {"ended": MOMENT - 86400, "label": FULL}, **PROMISED}
+    fields = {
+        "version": "2.55-1",
+        "postgresql": "17",
+        "proven": {"ended": MOMENT - 86400, "labels": {"1": FULL}},
+        **PROMISED,
+    }
     marker = {"number": 17, "lsn": "0/3000148", "seen": "2026-11-25T22:59:30Z"}
     made = {
         "places": (place(1), place(2)),
@@ -90,7 +95,7 @@ def drill_result(verdict: str = "pass", state: str = "passed", **changes: Any) -
         {"name": "application", "state": state, "seconds": 5, "detail": "it is not installed"},
     ]
     told = {"label": FULL, "target": "bordbuch-17", "recovery_time_seconds": 12, "recovery_point_seconds": 40}
-    fields = {"id": ID, "kind": "drill", "verdict": verdict, "steps": steps}
+    fields = {"id": ID, "kind": "drill", "verdict": verdict, "repository": 1, "steps": steps}
     return {**fields, **PROMISED, **TIMES, **told, **changes}
 
 
@@ -324,9 +329,13 @@ def test_wal_is_late_by_its_age_or_by_files_at_once(high: int, need: int, behind
 
 
 def test_backups_are_listed_with_the_newest_first() -> None:
-    seen = looked(places=(place(backups=(backup(), backup(DIFF, error=True))),))
+    seen = looked(places=(place(backups=(backup(), backup(DIFF, error=True))), place(2)))
     rest = ("2026-11-25 22:00:00 UTC", "30 MB", "4.2 MB")
-    rows = [("1", DIFF, "diff", *rest, "damaged"), ("1", FULL, "full", *rest, "proven by a drill")]
+    rows = [
+        ("1", DIFF, "diff", *rest, "damaged"),
+        ("1", FULL, "full", *rest, "proven by a drill"),
+        ("2", FULL, "full", *rest, ""),
+    ]
     assert (show.list_rows(seen), show.list_rows(Looked())) == (rows, [])
 
 

@@ -36,8 +36,8 @@ def test_the_oldest_chain_goes() -> None:
 def test_the_last_proven_backup_stays(answering: Answering, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     answering("runuser", info("20261101-021000F", FULL))
     monkeypatch.setattr(program, "DRILLS", tmp_path)
-    program.write(tmp_path / "last.json", json.dumps({"ended": 1, "label": "20261101-021000F"}))
-    said = "nothing was let go in repository 1: 20261101-021000F is the last backup that a drill has proven"
+    program.write(tmp_path / "last.json", json.dumps({"ended": 1, "labels": {"1": "20261101-021000F", "2": FULL}}))
+    said = "nothing was let go in repository 1: 20261101-021000F is its last backup that a drill has proven"
     assert program.let_go("main", program.Repository(1, "/nowhere", 1)) == [said]
     assert program.let_go("main", program.Repository(1, "/nowhere", 2)) == []
 
@@ -99,12 +99,13 @@ def test_a_file_is_written_whole_with_its_mode(tmp_path: Path) -> None:
 def test_only_a_drill_that_has_passed_proves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, verdict: str) -> None:
     for name in ("STATE", "DRILLS", "DRILLED"):
         monkeypatch.setattr(program, name, tmp_path / name)
+    program.write(program.DRILLS / "last.json", json.dumps({"ended": 1, "labels": {"1": "older", "2": DIFF}}))
     program.write(program.DRILLED, json.dumps(drill_result(verdict, id="")))
     program.write(program.DRILLS / "request.json", json.dumps({"id": ID, "label": ""}))
     assert (program.drilled(), program.drilled()) == (0, 1)
     queued = json.loads((program.STATE / f"queue/{ID}.json").read_text())
     assert (queued["id"], queued["kind"], queued["verdict"]) == (ID, "drill", verdict or "fail")
-    assert (program.DRILLS / "last.json").exists() == (verdict == "pass")
+    assert program.proven() == {"1": FULL if verdict == "pass" else "older", "2": DIFF}
 
 
 def test_a_drill_that_was_killed_has_failed_and_what_it_did_not_measure_is_no_number() -> None:

@@ -3,7 +3,7 @@
 
 The database's host reaches the repository by pgBackRest's own protocol, which can delete. So everything that is finished is
 sealed: immutable for everybody but root, who unseals it for the moment in which old backups go, with the server down. The last
-backup that a drill has proven is never let go.
+backup of each repository that a drill has proven is never let go.
 
     backup.py full|diff|incr    a backup, by the timer or by `invoke backup`, which leaves a request before
     backup.py seal              what has come since, every few minutes
@@ -137,9 +137,16 @@ def drilled() -> int:
     name = identifier or new_id(datetime.now(UTC))
     leave({**result, "id": name, "kind": "drill"}, good=result["verdict"] in ("pass", "partial"))
     if result["verdict"] == "pass":
-        write(DRILLS / "last.json", json.dumps({"ended": int(time.time()), "label": result["label"]}))
+        labels = {**proven(), str(result["repository"]): result["label"]}
+        write(DRILLS / "last.json", json.dumps({"ended": int(time.time()), "labels": labels}))
     DRILLED.unlink()
     return 0
+
+
+def proven() -> dict[str, str]:
+    """Return the last backup of each repository that a drill has proven, by the repository's number."""
+    path = DRILLS / "last.json"
+    return dict(json.loads(path.read_text()).get("labels", {})) if path.exists() else {}
 
 
 def ended_drill(result: dict[str, Any]) -> dict[str, Any]:
@@ -303,19 +310,17 @@ def pgbackrest(*arguments: str) -> str:
 
 
 def let_go(stanza: str, repository: Repository) -> list[str]:
-    """Remove what is older than the policy keeps, unless that were the last proven backup; return what is to be said.
+    """Remove what is older than the policy keeps, unless that were its last proven backup; return what is to be said.
 
     Nobody reaches the repository meanwhile: the server is down, and WAL waits on the database's host for some seconds.
     """
     labels = [entry["label"] for entry in backups(stanza, repository)]
     going = too_old(labels, repository.keep_full)
-    last = DRILLS / "last.json"
-    proven = json.loads(last.read_text())["label"] if last.exists() else ""
     if not going:
         return []
-    if proven in going:
+    if (label := proven().get(str(repository.number))) in going:
         return [
-            f"nothing was let go in repository {repository.number}: {proven} is the last backup that a drill has proven"
+            f"nothing was let go in repository {repository.number}: {label} is its last backup that a drill has proven"
         ]
     systemctl("stop", SERVER)
     try:

@@ -157,7 +157,11 @@ def test_the_drill_passes_and_leaves_nothing(host: Host, work: Work) -> None:
     assert work.drill["marker"] > 0
     assert work.drill["replayed"]["sessions"] == 3
     assert left_of_drills(host) == ""
-    assert read(host, f"{DRILLS}/last.json")["label"] == work.drill["label"]
+    assert proven(host)[str(work.drill["repository"])] == work.drill["label"]
+
+
+def proven(host: Host) -> dict[str, str]:
+    return dict(read(host, f"{DRILLS}/last.json")["labels"])
 
 
 def left_of_drills(host: Host) -> str:
@@ -177,7 +181,7 @@ def test_a_drill_that_is_killed_leaves_nothing_and_is_no_proof(host: Host, work:
     assert left_of_drills(host) == ""
     result = read(host, host.check_output(f"ls -t {STATE}/queue/*.json").split()[0])
     assert (result["kind"], result["verdict"]) == ("drill", "fail")
-    assert read(host, f"{DRILLS}/last.json")["label"] == work.drill["label"]
+    assert proven(host)[str(work.drill["repository"])] == work.drill["label"]
 
 
 def test_the_passphrase_is_where_it_belongs_and_nowhere_else(host: Host, database: Host, work: Work) -> None:
@@ -237,14 +241,15 @@ def test_nor_does_who_owns_the_files(host: Host, work: Work) -> None:
 
 
 def test_old_backups_go_and_the_proven_one_stays(host: Host, work: Work) -> None:
-    proven, drilled = work.drill["label"], work.drill["repository"]
-    fulls = [proven, *(label_in(drilled, start(host, "bordbuch-backup@full")) for _ in range(2))]
+    label, drilled = work.drill["label"], work.drill["repository"]
+    fulls = [label, *(label_in(drilled, start(host, "bordbuch-backup@full")) for _ in range(2))]
     last = read(host, host.check_output(f"ls -t {STATE}/queue/*.json").split()[0])
     assert [warning for warning in last["warnings"] if f"repository {drilled}:" in warning] == [
-        f"nothing was let go in repository {drilled}: {proven} is the last backup that a drill has proven"
+        f"nothing was let go in repository {drilled}: {label} is its last backup that a drill has proven"
     ]
     assert labels(host, drilled) == fulls
-    host.check_output(f"echo %s > {DRILLS}/last.json", json.dumps({"ended": int(time.time()), "label": fulls[-1]}))
+    last = {"ended": int(time.time()), "labels": {str(drilled): fulls[-1]}}
+    host.check_output(f"echo %s > {DRILLS}/last.json", json.dumps(last))
     done = start(host, "bordbuch-backup@incr")
     assert (done["ok"], done["warnings"]) == (True, [])
     for number in places(host):
