@@ -16,7 +16,7 @@ from typing import Any
 
 from ops.lab import Lab
 from tests.bench.figures import FULL, INCREMENTAL, OURS, PLAIN, RESTORE, SETTINGS, Measured, settings
-from tests.bench.meter import Reading, metered
+from tests.bench.meter import CORES, Reading, metered
 
 DATABASE, REPOSITORY = "db1", "backup1"
 NAME = "pgbench"
@@ -173,7 +173,7 @@ class Copies:
         argv += ["--log-level-console=warn", f"--set={label}", "--type=immediate", "--target-action=promote"]
         self.empty()
         with self.measured() as reading:
-            self.on(DATABASE, [*argv, f"--pg1-path={COPY}", "restore"])
+            self.on(DATABASE, [*argv, f"--process-max={CORES}", f"--pg1-path={COPY}", "restore"])
         return Measured(RESTORE, OURS, reading, self.checked())
 
     def copy_back(self) -> Measured:

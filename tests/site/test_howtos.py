@@ -79,12 +79,3 @@ def test_get_one_table_back(discussed: Deployed, tmp_path: Path) -> None:
     assert not (tmp_path / "suggestion.sql").exists()
     left = "SELECT count(*) FROM pg_class WHERE relname IN ('member', 'suggestion')"
     assert discussed.run_on("db2", f'runuser -u postgres -- psql -XAtqd liquidfeedback -c "{left}"') == "0"
-
-
-def test_a_second_place_that_is_lost_is_made_anew(backed_up: Deployed) -> None:
-    folders = "/srv/second/archive /srv/second/backup"
-    # chattr says 1 of the links that pgBackRest makes, which have no such flag; what is still sealed stops rm.
-    backed_up.run_on("backup1", f"chattr -Rf -i {folders} || test $? = 1; rm -r {folders}")
-    backed_up.invoke("deploy", "--yes", "--limit", "backup1", "--tags", "backup", "--reason", "its disk is a new one")
-    said = backed_up.invoke("backup", "--full", "--yes")
-    assert "backup in repository 2" in said

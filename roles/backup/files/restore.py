@@ -144,7 +144,8 @@ class Restore:
             until, ["--type=time", f"--target={until}", "--target-action=promote"]
         )
         place = f"--repo={self.request['repository']}"
-        wanted = (f"--stanza={STANZA}", place, f"--set={self.request['label']}", *target, "restore")
+        crew = f"--process-max={os.cpu_count() or 1}"  # the server is down: all processors are free
+        wanted = (f"--stanza={STANZA}", place, crew, f"--set={self.request['label']}", *target, "restore")
         bordbuch_pgbackrest.call(*wanted, account=ACCOUNT, seconds=HOURS * 3600)
         return f"until {until}"
 
