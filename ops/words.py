@@ -15,13 +15,13 @@ SOURCE = "en"
 
 
 @functools.cache
-def translator(lang: str, folder: Path) -> gettext.NullTranslations:
-    """Return what translates into *lang* by ``LANG/LC_MESSAGES/messages.po`` below *folder*.
+def translator(lang: str, folder: Path, name: str = "messages") -> gettext.NullTranslations:
+    """Return what translates into *lang* by ``LANG/LC_MESSAGES/NAME.po`` below *folder*.
 
     Raises:
         BadInput: there is no such file, or it cannot be read.
     """
-    path = folder / lang / "LC_MESSAGES" / "messages.po"
+    path = folder / lang / "LC_MESSAGES" / f"{name}.po"
     if lang == SOURCE and not path.exists():
         return gettext.NullTranslations()
     try:

@@ -14,10 +14,12 @@ from babel.dates import format_date, format_skeleton, get_month_names
 from babel.numbers import format_decimal, format_percent
 from markupsafe import Markup, escape
 
-from ops.words import translator
+from ops.words import SOURCE, translator
 
 LANGUAGES = ("de", "en")
 FOLDER = Path(__file__).parent / "locale"
+STEPS = "steps"
+"""The message file of what playbooks and roles say."""
 _LOCALES = {"de": "de_DE", "en": "en_GB"}
 _DAY, _HOUR, _MINUTE = 86400, 3600, 60
 _MOST_KEPT = 20_000
@@ -35,6 +37,7 @@ class Words:
     def __init__(self, languages: tuple[str, ...] = LANGUAGES) -> None:
         self.languages = languages
         self._translators = {lang: translator(lang, FOLDER) for lang in languages}
+        self._steps = {lang: translator(lang, FOLDER, STEPS) for lang in languages}
         self._kept: dict[tuple[Any, ...], Markup] = {}
 
     def text(self, msgid: str, **values: Any) -> Markup:
@@ -47,6 +50,14 @@ class Words:
         text = escape(self._translators[lang].gettext(msgid))
         said = {name: escape(_formatted(lang, value)) for name, value in values.items()}
         return Markup(str(text).format(**said)) if said else text  # noqa: S704  (text and values are escaped right here)
+
+    def step(self, text: str, marked: Callable[[str], Markup] = escape) -> Markup:
+        """Return the *text* of a playbook or role, made by *marked*; where there are no words for it, as it is: in English."""
+        said = {lang: self._steps[lang].gettext(text) for lang in self.languages}
+        if set(said.values()) == {text}:
+            return Markup(f'<span class="own" lang="{SOURCE}">{marked(text)}</span>')  # noqa: S704  (marked escapes)
+        shown = (f'<span lang="{lang}">{marked(words)}</span>' for lang, words in said.items())
+        return Markup("".join(shown))  # noqa: S704  (marked escapes)
 
     def number(self, value: float) -> Markup:
         """Return *value* with at most one digit after the point."""

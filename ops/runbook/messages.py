@@ -1,9 +1,11 @@
-"""The message file: every text of templates and code, in German. ``python -m ops.runbook.messages`` brings it up to date.
+"""The message files: every text of templates and code, and every text of playbooks and roles (``steps.po``), in German.
 
-English is the language that the texts are written in, so it needs no file.
+``python -m ops.runbook.messages`` brings the first up to date, `invoke docs` the second. English is the language that the texts
+are written in, so it needs no file.
 """
 
-from collections.abc import Iterator
+import io
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from babel.messages.catalog import Catalog
@@ -11,7 +13,8 @@ from babel.messages.extract import extract
 from babel.messages.pofile import read_po, write_po
 
 from ops.logbook import words
-from ops.runbook.language import FOLDER
+from ops.runbook.language import FOLDER, STEPS
+from ops.runbook.procedures import read_modules, read_procedures, wording
 
 HERE = Path(__file__).parent
 KEYWORDS = {"_": None, "N_": None}
@@ -36,29 +39,44 @@ def _extracted() -> Iterator[str]:
                         yield text
 
 
-def path_of(lang: str) -> Path:
-    """Return the message file of *lang*."""
-    return FOLDER / lang / "LC_MESSAGES" / "messages.po"
+def path_of(lang: str, name: str = "messages") -> Path:
+    """Return the message file *name* of *lang*."""
+    return FOLDER / lang / "LC_MESSAGES" / f"{name}.po"
 
 
-def read(lang: str) -> Catalog:
-    """Return what the message file of *lang* holds."""
-    with path_of(lang).open("rb") as file:
+def read(lang: str, name: str = "messages") -> Catalog:
+    """Return what the message file *name* of *lang* holds."""
+    with path_of(lang, name).open("rb") as file:
         return read_po(file, locale=lang, abort_invalid=True)
 
 
-def update(lang: str) -> list[str]:
-    """Bring the message file of *lang* up to date, and return the texts that still need words in it."""
-    old = read(lang) if path_of(lang).exists() else Catalog(locale=lang)
-    fresh = Catalog(locale=lang, project="bordbuch", fuzzy=False)
-    for text in texts():
+def refreshed(old: Catalog, texts: Iterable[str]) -> Catalog:
+    """Return a message file of just *texts*, with the words that *old* has for them."""
+    fresh = Catalog(locale=old.locale, project="bordbuch", fuzzy=False)
+    for text in texts:
         known = old.get(text)
         fresh.add(text, known.string if known else "")
-    with path_of(lang).open("wb") as file:
-        write_po(file, fresh, omit_header=True, no_location=True, width=120)
-    return [str(message.id) for message in fresh if message.id and not message.string]
+    return fresh
+
+
+def missing(catalog: Catalog) -> list[str]:
+    """Return the texts that still need words in *catalog*."""
+    return [str(message.id) for message in catalog if message.id and not message.string]
+
+
+def as_text(catalog: Catalog) -> str:
+    """Return *catalog* as its file holds it."""
+    written = io.BytesIO()
+    write_po(written, catalog, omit_header=True, no_location=True, width=120)
+    return written.getvalue().decode()
+
+
+def steps(lang: str, root: Path) -> Catalog:
+    """Return the message file of the playbooks and roles of the checkout *root*, with the words that there are in *lang*."""
+    return refreshed(read(lang, STEPS), wording(read_procedures(root), read_modules(root)))
 
 
 if __name__ == "__main__":
-    for missing in update("de"):
-        print(missing)
+    catalog = refreshed(read("de"), texts())
+    path_of("de").write_text(as_text(catalog), encoding="utf-8")
+    print("\n".join(missing(catalog)))

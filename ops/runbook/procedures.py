@@ -5,7 +5,7 @@ carried out. Pure, but for `read_procedures`.
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -142,6 +142,31 @@ def _below(task: Task, module: str, sources: Sources, role: str, folder: str, de
         file = given if isinstance(given, str) else str((given or {}).get("file", ""))
         return tuple(_steps(sources.tasks(f"{folder}/{file}"), sources, role, folder, depth))
     return ()
+
+
+def wording(procedures: Iterable[Procedure], modules: Mapping[str, str]) -> list[str]:
+    """Return every text of *procedures*, and what *modules* say of themselves, each once: what other languages need words for."""
+    found = [text for one in procedures for text in (*paragraphs(one.about), *one.play_names)]
+    found += modules.values()
+    for one in procedures:
+        found += (own_name(step.name) for play in one.plays for step in _all(play.steps) if step.module != "role")
+    return [text for text in dict.fromkeys(found) if text]
+
+
+def paragraphs(about: str) -> list[str]:
+    """Return the paragraphs of a comment, each in one line."""
+    return [" ".join(part.split()) for part in about.split("\n\n")]
+
+
+def own_name(name: str) -> str:
+    """Return the *name* of a step without that of its role."""
+    return name.rpartition(" : ")[2]
+
+
+def _all(steps: Iterable[Step]) -> Iterator[Step]:
+    for step in steps:
+        yield step
+        yield from _all(step.below)
 
 
 def tried(step: Step, done: Mapping[tuple[str, str], int]) -> bool:

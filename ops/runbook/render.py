@@ -154,7 +154,8 @@ class Renderer:
             "categories": CATEGORIES,
             "N_": N_,
             "multiline": multiline,
-            "prose": prose,
+            "step": self._step,
+            "paragraph": lambda text: words.step(text, prose),
             "pattern": pattern,
             "option": self._option,
             "change_row": self._row,
@@ -167,6 +168,11 @@ class Renderer:
             "host_links": host_links,
             "rule_values": self._rule_values,
         }
+
+    def _step(self, name: str) -> Markup:
+        """Return the *name* of a step, with that of its role before it."""
+        role, between, own = name.rpartition(" : ")
+        return escape(visible(role)) + between + self.words.step(own)
 
     def _navigation(self, root: str, path: str) -> Markup:
         """Return links to the pages that lead to all others; the one at *path*, or in whose folder that is, is marked."""

@@ -10,6 +10,8 @@ from invoke.parser import Argument
 from ops import terminal
 from ops.docs import playbooks, roles, site, tasks
 from ops.docs.tasks import Command, Parameter
+from ops.runbook import messages
+from ops.runbook.language import STEPS
 from ops.tasks.command import command
 from ops.verify import resolve
 
@@ -44,6 +46,8 @@ let_tasks_be_described_twice()
 def docs(c: Context) -> None:
     """Write the generated pages of docs/ and the tables in the roles' READMEs anew, from what they describe.
 
+    So is the list of what playbooks and roles say, which needs words in German: ops/runbook/locale/de/LC_MESSAGES/steps.po.
+
     Example: invoke docs
     """
     changed = [path for path, text in pages(ROOT).items() if write(path, text)]
@@ -62,6 +66,7 @@ def pages(root: Path) -> dict[Path, str]:
         generated / "tasks.md": tasks.render(commands(all_tasks()), howtos),
         generated / "playbooks.md": playbooks.render(procedures, modules),
         generated / "site.md": site.render(drawn(root / "inventory" / "example"), procedures["site.yml"]),
+        messages.path_of("de", STEPS): messages.as_text(messages.steps("de", root)),
         **{role / "README.md": roles.readme(role) for role in roles.roles(root) if (role / "README.md").exists()},
     }
 

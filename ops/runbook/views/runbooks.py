@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from ops.runbook.heads import HEADS, MODULES
-from ops.runbook.procedures import Play, Procedure, Step, carried_out, tried
+from ops.runbook.procedures import Play, Procedure, Step, carried_out, paragraphs, tried
 from ops.runbook.render import Page
 from ops.runbook.summary import Summary
 from ops.runbook.world import World
@@ -64,7 +64,16 @@ def pages(world: World) -> Iterator[Page]:
     for one, head, done in shown:
         plays = tuple((play, tuple(_shown(world, one, play))) for play in one.plays)
         new = sum(len(step.new) for _play, steps in plays for step in steps)
-        data = {"one": one, "head": head, "plays": plays, "practice": done, "new": new, "newest": NEWEST}
+        about = paragraphs(one.about)
+        data = {
+            "one": one,
+            "head": head,
+            "about": about,
+            "plays": plays,
+            "practice": done,
+            "new": new,
+            "newest": NEWEST,
+        }
         yield Page(f"runbooks/{one.name}.html", "runbook.html", data)
 
 
