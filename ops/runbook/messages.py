@@ -68,7 +68,7 @@ def as_text(catalog: Catalog) -> str:
     """Return *catalog* as its file holds it."""
     written = io.BytesIO()
     write_po(written, catalog, omit_header=True, no_location=True, width=120)
-    return written.getvalue().decode()
+    return written.getvalue().decode().rstrip("\n") + "\n"
 
 
 def steps(lang: str, root: Path) -> Catalog:
