@@ -213,8 +213,9 @@ class Observations(Model):
     """What was seen on a host while planning. It explains the plan and is no part of its digest.
 
     ``verdict``: ``pending`` has actions; ``current`` none, proven; ``needs-repair``, ``end-of-life``, ``busy`` and
-    ``unknown`` keep the host out of the plan, with the reasons. ``restarts`` holds, by package, the services that run on its
-    files; ``reboots`` the packages that take effect by a reboot only.
+    ``unknown`` keep the host out of the plan, with the reasons. ``advisories`` holds, by package, what its changelog names since
+    the installed version, ``published`` when the entry that names it was written. ``restarts`` holds, by package, the services that
+    run on its files; ``reboots`` the packages that take effect by a reboot only.
     """
 
     verdict: Literal["current", "pending", "unknown", "needs-repair", "end-of-life", "busy"]
@@ -235,6 +236,7 @@ class Observations(Model):
     staged: bool = False
     stage_seconds: int = 0
     advisories: dict[str, tuple[str, ...]] = {}
+    published: dict[str, Moment] = {}
     configuration_files: tuple[ConfigurationFile, ...] = ()
     restarts: dict[str, tuple[str, ...]] = {}
     reboots: tuple[str, ...] = ()

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from pydantic import Field
+
 from ops.logbook.model import ConfigurationFile, Model, Named, PackageChange, Secured, Source, Space
 
 
@@ -17,6 +19,7 @@ class Archives(Model):
     staging: bool
     not_staged: tuple[str, ...]
     advisories: dict[str, tuple[str, ...]]
+    published: dict[str, int] = Field(default_factory=dict)
     configuration_files: tuple[ConfigurationFile, ...]
     restarts: dict[str, tuple[str, ...]]
     reboots: tuple[str, ...]

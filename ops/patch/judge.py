@@ -46,6 +46,7 @@ def observe(
             "space": archives.space,
             "staged": not archives.not_staged,
             "advisories": archives.advisories,
+            "published": {name: datetime.fromtimestamp(time, UTC) for name, time in archives.published.items()},
             "configuration_files": archives.configuration_files,
             "restarts": archives.restarts,
             "reboots": archives.reboots,

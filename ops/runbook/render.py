@@ -231,10 +231,10 @@ class Renderer:
     def _advisory_row(self, root: str, one: "Advisory") -> Markup:
         """Return the row of an advisory: there are so many that a template would take most of a build's time."""
         moment, span = self.words.moment, self.words.span
-        times = "".join(f"<td>{moment(time)}</td>" for time in (one.seen, one.first, one.last))
+        times = "".join(f"<td>{moment(time)}</td>" for time in (one.published, one.seen, one.first, one.last))
         figures = "".join(
             f'<td class="number" data-v="{-1 if seconds is None else seconds}">{span(seconds)}</td>'
-            for seconds in (one.median, one.longest)
+            for seconds in (one.median, one.longest, one.whole)
         )
         groups = "<br>".join(
             f"{link(root, group.change)} ({span(group.seconds)}): {_names(group.hosts)}" for group in one.groups

@@ -38,20 +38,20 @@ CREATE TABLE IF NOT EXISTS entry (id TEXT PRIMARY KEY, change TEXT, who TEXT, fi
     WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS entry_of ON entry (change);
 CREATE TABLE IF NOT EXISTS exposure (advisory TEXT, host TEXT, seen INTEGER, listed INTEGER, installed INTEGER, last INTEGER,
-    reopened INTEGER, change TEXT, PRIMARY KEY (advisory, host)) WITHOUT ROWID;
+    reopened INTEGER, change TEXT, published INTEGER, PRIMARY KEY (advisory, host)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS package (host TEXT, name TEXT, architecture TEXT, version TEXT, state TEXT, at INTEGER, change TEXT,
     PRIMARY KEY (host, name, architecture)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS look (host TEXT, change TEXT, at INTEGER, verdict TEXT, updates INTEGER, detail TEXT,
     PRIMARY KEY (host, at, change)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS judged (host TEXT PRIMARY KEY, newest INTEGER) WITHOUT ROWID;
 CREATE VIEW IF NOT EXISTS standing AS SELECT advisory, host, seen, installed, change,
-    max(listed, reopened) > last AND max(listed, reopened) >= ifnull(newest, 0) AS open
+    max(listed, reopened) > last AND max(listed, reopened) >= ifnull(newest, 0) AS open, published
     FROM exposure LEFT JOIN judged USING (host);
 CREATE TABLE IF NOT EXISTS step (play TEXT, task TEXT, action TEXT, at INTEGER, PRIMARY KEY (play, task, action)) WITHOUT ROWID;
 """
 _NAMES = ("meta", "page", "change", "entry", "exposure", "package", "look", "judged", "step")
 _EXPOSURE = """
-INSERT INTO exposure VALUES (?1, ?2, ?3, ?3, ?4, ifnull(?4, 0), ifnull(?5, 0), CASE WHEN ?4 IS NULL THEN '' ELSE ?6 END)
+INSERT INTO exposure VALUES (?1, ?2, ?3, ?3, ?4, ifnull(?4, 0), ifnull(?5, 0), CASE WHEN ?4 IS NULL THEN '' ELSE ?6 END, ?7)
 ON CONFLICT DO UPDATE SET
     seen = min(seen, excluded.seen),
     listed = max(listed, excluded.listed),
@@ -59,7 +59,9 @@ ON CONFLICT DO UPDATE SET
     installed = CASE WHEN installed IS NULL THEN excluded.installed
                      WHEN excluded.installed IS NULL THEN installed ELSE min(installed, excluded.installed) END,
     last = max(last, excluded.last),
-    reopened = max(reopened, excluded.reopened)
+    reopened = max(reopened, excluded.reopened),
+    published = CASE WHEN published IS NULL THEN excluded.published
+                     WHEN excluded.published IS NULL THEN published ELSE min(published, excluded.published) END
 """
 _TOOK = "SELECT max(0, installed - seen) AS took FROM exposure WHERE installed IS NOT NULL"
 _PACKAGE = """
@@ -74,7 +76,7 @@ _SUMMARIES = TypeAdapter(tuple[Summary, ...])
 
 
 class Exposure(NamedTuple):
-    """One advisory on one host: first seen in a plan, first installed (seconds since 1970), and by which change.
+    """One advisory on one host: first seen in a plan, first installed, by which change; published when (seconds since 1970).
 
     It is open where the newest plan that could judge the host lists it, and no record has installed it since. Where neither is so
     and it was never installed, it went without a record.
@@ -86,6 +88,7 @@ class Exposure(NamedTuple):
     installed: int | None
     change: str
     open: bool
+    published: int | None = None
 
 
 class Delays(NamedTuple):
@@ -138,9 +141,9 @@ class Store:
             connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
             connection.execute("PRAGMA synchronous = OFF")  # it can be made anew
             connection.execute("BEGIN IMMEDIATE")
-            for statement in _TABLES.split(";"):
-                connection.execute(statement)
-            yield cls(connection)
+            store = cls(connection)
+            store._make()
+            yield store
             connection.execute("COMMIT")
         except sqlite3.Error as error:
             words = f"the store of the site in {folder} cannot be used: {error}"
@@ -151,9 +154,15 @@ class Store:
             connection.close()
 
     def clear(self) -> None:
-        """Forget everything: the site is made anew."""
+        """Forget everything, tables of earlier programs too: the site is made anew."""
+        self._db.execute("DROP VIEW standing")
         for name in _NAMES:
-            self._db.execute(f"DELETE FROM {name}")  # noqa: S608  (names of ours)
+            self._db.execute(f"DROP TABLE {name}")
+        self._make()
+
+    def _make(self) -> None:
+        for statement in _TABLES.split(";"):
+            self._db.execute(statement)
 
     def note(self, name: str, value: str) -> None:
         """Keep *value* under *name*."""

@@ -122,7 +122,7 @@ Sighting = tuple[int, int | None, int | None, str]
 class Rows:
     """What is kept by host and advisory, besides the summary; times in seconds since 1970."""
 
-    exposures: list[tuple[str, str, int, int | None, int | None, str]] = field(default_factory=list)
+    exposures: list[tuple[str, str, int, int | None, int | None, str, int | None]] = field(default_factory=list)
     packages: list[tuple[str, str, str, str, str, int, str]] = field(default_factory=list)
     looks: list[tuple[str, str, int, str, int, str]] = field(default_factory=list)
     steps: list[tuple[str, str, str, int]] = field(default_factory=list)
@@ -291,7 +291,8 @@ def rows(files: ChangeFiles) -> Rows:
                 seen = exposures.get(key, sighting)[0]
                 exposures[key] = (seen, *sighting[1:])
             found.packages.extend(_versions(files.id, host, result, at))
-    found.exposures.extend((*key, *value) for key, value in exposures.items())
+    published = dict(_published(files.plan)) if files.plan else {}
+    found.exposures.extend((*key, *value, published.get(key)) for key, value in exposures.items())
     found.steps.extend(_steps(files.events))
     return found
 
@@ -300,6 +301,12 @@ def _seen(plan: Plan) -> Iterator[tuple[tuple[str, str], Sighting]]:
     for host, look in plan.observations.items():
         for name in {name for names in look.advisories.values() for name in names}:
             yield (name, host), (_epoch(look.checked), None, None, plan.request.id)
+
+
+def _published(plan: Plan) -> Iterator[tuple[tuple[str, str], int]]:
+    for host, look in plan.observations.items():
+        for name, time in look.published.items():
+            yield (name, host), _epoch(time)
 
 
 def _closed(record: Record, host: str, result: HostResult, at: int) -> dict[tuple[str, str], Sighting]:

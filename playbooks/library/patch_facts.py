@@ -136,11 +136,13 @@ def bring(resolver: Any, marked: list[Any], rows: list[dict[str, Any]], lock_sec
     come = rows if not missing else []
     secured = way_back.secure(come, resolver, lock_seconds)
     seconds = time.monotonic() - began
+    named = staged.advisories(come, resolver.source_versions(marked))
     return {
         "staging": True,
         "not_staged": missing,
         "secured": secured,
-        "advisories": staged.advisories(come, resolver.source_versions(marked)),
+        "advisories": {package: list(numbers) for package, numbers in named.items()},
+        "published": staged.published(named),
         "stage_seconds": round(seconds),
     }
 

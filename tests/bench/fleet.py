@@ -145,6 +145,11 @@ def plan_of(fleet: Fleet, request: Request, hosts: Sequence[str], updates: Seque
         staged=True,
         stage_seconds=fleet.chance.randint(1, 20),
         advisories=advisories,
+        published={
+            number: request.time - timedelta(hours=fleet.chance.randint(1, 90))
+            for numbers in advisories.values()
+            for number in numbers
+        },
         restarts={update.name: ("ssh", "dbus") for update in updates if fleet.chance.random() < 0.3},
     )
     waves = tuple(tuple(hosts[start:end]) for start, end in ((0, 1), (1, 6), (6, len(hosts))) if hosts[start:end])

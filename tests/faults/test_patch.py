@@ -12,6 +12,9 @@ def test_a_patch_does_exactly_what_was_planned_and_says_so(site: MakeSite) -> No
     assert planned["app1"] == planned["db1"] == {"lib-core", "lib-text", "tool", "data", "app"}
     assert plan["actions"]["waves"] == [["app1"], ["db1"]]
     assert plan["digest"] == here.plan()["digest"]
+    seen = plan["observations"]["app1"]
+    named = {number for numbers in seen["advisories"].values() for number in numbers}
+    assert seen["published"] == dict.fromkeys(named, "2026-01-01T00:00:00Z") != {}
 
     printed = here.invoke("patch", "--yes")
     assert "Closed" in printed

@@ -253,7 +253,7 @@ def _plan(identifier: str, now: datetime, chosen: list[str], pick: random.Random
     source = Source(uri="http://archive/", suite="stable", state="answered", key_known=True)
     look = Observations(
         verdict="pending", checked=now, lists_age_seconds=60, sources=(source,), automatic_updates="off",
-        kernel_running="6.1.0-1-amd64", advisories=names,
+        kernel_running="6.1.0-1-amd64", advisories=names, published=_published(now, names),
     )  # fmt: skip
     number = digest(actions.model_dump(mode="json"))
     return Plan(request=request, actions=actions, digest=number, observations=dict.fromkeys(chosen, look))
@@ -272,6 +272,12 @@ def _advisories(now: datetime, pick: random.Random) -> tuple[str, ...]:
     """Return issues of the month of *now*, of which there are forty."""
     number = int(f"{now:%m}") * 100
     return tuple(sorted({f"CVE-{now:%Y}-{number + pick.randint(0, 39):05}" for _ in range(pick.randint(0, 3))}))
+
+
+def _published(now: datetime, names: dict[str, tuple[str, ...]]) -> dict[str, datetime]:
+    """Return for all but one in ten of the issues *names* a time some hours before *now*."""
+    numbers = {number: int(number[-2:]) for issues in names.values() for number in issues}
+    return {number: now - timedelta(hours=1 + last) for number, last in numbers.items() if last % 10}
 
 
 def _result(plan: Plan, host: str, state: Any) -> HostResult:

@@ -6,6 +6,7 @@ import re
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -83,8 +84,8 @@ def test_unused_cycles_are_looked_for_again_after_a_build() -> None:
     assert gc.isenabled()
 
 
-def exposure(advisory: str, seen: int, installed: int | None) -> tuple[str, str, int, int | None, int | None, str]:
-    return advisory, "app1", seen, installed, None, "c"
+def exposure(advisory: str, seen: int, installed: int | None, published: int | None = None) -> Any:
+    return advisory, "app1", seen, installed, None, "c", published
 
 
 def figures(opened: Store) -> tuple[Delays, dict[str, list[str]], dict[str, tuple[int, int]]]:
@@ -112,6 +113,25 @@ def test_figures_are_made_anew_when_a_plan_does_not_list_an_advisory_any_more(tm
         look = ("app1", "b", DAY, "current", 0, "{}")
         opened.put([("b", "", "{}", Rows(looks=[look]))])
         assert opened.flow() == {}
+
+
+@pytest.mark.parametrize("times", [(None, 60, 90), (90, None, 60), (60, 90, None)])
+def test_what_was_written_first_counts_as_published(tmp_path: Path, times: tuple[int | None, ...]) -> None:
+    with Store.open(tmp_path) as opened:
+        for published in times:
+            opened.put([("a", "", "{}", Rows(exposures=[exposure("CVE-1", 100, None, published)]))])
+        assert [one.published for one in opened.exposures(["CVE-1"])["CVE-1"]] == [60]
+
+
+def test_a_store_of_an_earlier_program_is_made_anew(tmp_path: Path) -> None:
+    with Store.open(tmp_path) as opened:
+        opened._db.execute("DROP VIEW standing")
+        opened._db.execute("CREATE VIEW standing AS SELECT advisory FROM exposure")
+        opened._db.execute("ALTER TABLE exposure DROP COLUMN published")
+    with Store.open(tmp_path) as opened:
+        opened.clear()
+        opened.put([("a", "", "{}", Rows(exposures=[exposure("CVE-1", 100, None, 60)]))])
+        assert [one.published for one in opened.exposures(["CVE-1"])["CVE-1"]] == [60]
 
 
 def test_figures_are_counted_by_the_limits_that_are_asked_for(tmp_path: Path) -> None:

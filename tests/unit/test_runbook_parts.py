@@ -22,9 +22,10 @@ from ops.runbook.procedures import Sources, Step, carried_out, procedure, read_p
 from ops.runbook.render import TEMPLATES, host_link, link
 from ops.runbook.requirements import Check, Requirement
 from ops.runbook.serve import server
-from ops.runbook.store import NAME, Version
+from ops.runbook.store import NAME, Exposure, Version
 from ops.runbook.summary import Summary
 from ops.runbook.tracker import open_issues, read_tracker
+from ops.runbook.views.vulnerabilities import advisory, as_csv_rows
 
 ROOT = Path(__file__).resolve().parents[2]
 WHEN = datetime(2026, 11, 25, 23, 5, 59, tzinfo=UTC)
@@ -245,3 +246,12 @@ def test_no_template_loads_macros_that_it_does_not_use() -> None:
     texts = {path.name: path.read_text() for path in TEMPLATES.rglob("*.html")}
     loading = {name for name, text in texts.items() if 'import "macros.html" as m' in text}
     assert loading == {name for name, text in texts.items() if re.search(r"\bm\.\w+\(", text)}
+
+
+def test_an_advisory_is_whole_when_the_last_host_has_it() -> None:
+    first = Exposure("CVE-1", "app1", 3600, 7200, "a", open=False, published=1800)
+    late = Exposure("CVE-1", "db1", 3600, 9000, "b", open=False, published=None)
+    assert (advisory("CVE-1", [first, late]).whole, advisory("CVE-1", [late]).whole) == (7200, None)
+    still = advisory("CVE-1", [first, late._replace(installed=None, change="", open=True)])
+    assert (still.whole, still.published) == (None, datetime(1970, 1, 1, 0, 30, tzinfo=UTC))
+    assert [row[-1] for row in as_csv_rows({"CVE-1": [first, late]})] == ["published", "1970-01-01T00:30:00Z", ""]

@@ -387,6 +387,6 @@ def test_a_patch_taken_back_opens_its_advisories_again() -> None:
     plan = factories.plan(("app1",))
     record = _record_of(plan, "installed").model_copy(update={"kind": "revert"})
     found = rows(parse_change(plan.request.id, {"record.json": file_bytes(record)})).exposures
-    assert [(name, host, installed, reopened is not None) for name, host, _, installed, reopened, _ in found] == [
+    assert [(name, host, installed, reopened is not None) for name, host, _, installed, reopened, *_ in found] == [
         ("CVE-2026-1234", "app1", None, True)
     ]

@@ -32,14 +32,19 @@ class Group:
 
 @dataclass(frozen=True)
 class Advisory:
-    """One advisory over all hosts; ``open`` are the hosts on which it is open still, ``gone`` those where it went unrecorded."""
+    """One advisory over all hosts; ``open`` are the hosts on which it is open still, ``gone`` those where it went unrecorded.
+
+    ``whole`` are the seconds from ``published`` until it was installed on the last host, None as long as it is open on one.
+    """
 
     name: str
+    published: datetime | None
     seen: datetime
     first: datetime | None
     last: datetime | None
     median: float | None
     longest: int | None
+    whole: int | None
     groups: tuple[Group, ...]
     open: tuple[str, ...]
     gone: tuple[str, ...]
@@ -118,13 +123,17 @@ def advisory(name: str, exposures: Sequence[Exposure]) -> Advisory:
     installed = [one for one in exposures if one.installed]
     lengths = [max(0, (one.installed or 0) - one.seen) for one in installed]
     times = [one.installed for one in installed if one.installed]
+    published = min((one.published for one in exposures if one.published), default=None)
+    closed = max(times) if times and not any(one.open for one in exposures) else None
     return Advisory(
         name=name,
+        published=moment(published) if published else None,
         seen=moment(min(one.seen for one in exposures)),
         first=moment(min(times)) if times else None,
         last=moment(max(times)) if times else None,
         median=statistics.median(lengths) if lengths else None,
         longest=max(lengths, default=None),
+        whole=max(0, closed - published) if closed and published else None,
         groups=tuple(_groups(installed)),
         open=tuple(one.host for one in exposures if one.open),
         gone=tuple(one.host for one in exposures if not one.open and not one.installed),
@@ -142,7 +151,7 @@ def _groups(installed: Sequence[Exposure]) -> Iterator[Group]:
 
 def as_csv_rows(exposures: Mapping[str, Sequence[Exposure]]) -> Iterator[tuple[str, ...]]:
     """Yield one row per advisory and host, with times and hours, below a row of names."""
-    yield "advisory", "host", "first_seen", "installed", "hours", "change", "standing"
+    yield "advisory", "host", "first_seen", "installed", "hours", "change", "standing", "published"
     for name, found in exposures.items():
         for one in found:
             hours = f"{(one.installed - one.seen) / HOUR:.1f}" if one.installed else ""
@@ -155,6 +164,7 @@ def as_csv_rows(exposures: Mapping[str, Sequence[Exposure]]) -> Iterator[tuple[s
                 hours,
                 one.change,
                 _standing(one),
+                _stamp(one.published) if one.published else "",
             )
 
 

@@ -7,6 +7,7 @@ import hashlib
 import re
 import subprocess
 import tarfile
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ from ansible.module_utils.bordbuch.state import run
 ARCHIVES = Path("/var/cache/apt/archives")
 _IDS = re.compile(r"\b(?:CVE-\d{4}-\d{4,}|DSA-\d{3,}(?:-\d+)?|DLA-\d{3,}(?:-\d+)?)\b")
 _ENTRY = re.compile(r"^\S+ \((?P<version>[^)]+)\)", re.M)
+_WRITTEN = re.compile(r"^ -- .*>  (?P<time>.+)$", re.M)
+"""The last line of an entry, by deb-changelog(5)."""
 
 
 def download(resolver: Resolver, rows: list[dict[str, Any]], lock_seconds: float) -> list[str]:
@@ -80,8 +83,10 @@ def changelog(row: dict[str, Any]) -> str:
     return "".join(gzip.decompress(data).decode(errors="replace") for data in contents.values())
 
 
-def advisories(rows: list[dict[str, Any]], sources: dict[str, str]) -> dict[str, list[str]]:
+def advisories(rows: list[dict[str, Any]], sources: dict[str, str]) -> dict[str, dict[str, int]]:
     """Return, by package name, the CVE and advisory ids that its changelog names since the version that is installed.
+
+    Each has when the oldest entry that names it was written, in seconds since 1970, 0 where that cannot be read.
 
     All packages of one source and version, which *sources* gives by package, have the same changelog, where they have one: it
     is read from the smallest file that has it, since everything before it in a file must be unpacked.
@@ -91,19 +96,37 @@ def advisories(rows: list[dict[str, Any]], sources: dict[str, str]) -> dict[str,
     for row in updates:
         source = sources[row["name"]]
         logs[source] = logs.get(source) or changelog(row)
-    return {row["name"]: sorted(ids_since(logs[sources[row["name"]]], str(row["from_version"]))) for row in updates}
+    return {row["name"]: ids_since(logs[sources[row["name"]]], str(row["from_version"])) for row in updates}
 
 
-def ids_since(changelog: str, version: str) -> set[str]:
-    """Return the ids in those entries of a Debian *changelog* that are newer than *version*."""
+def published(named: dict[str, dict[str, int]]) -> dict[str, int]:
+    """Return when each id of those *named* was first written down, in seconds since 1970, where any package says."""
+    found: dict[str, int] = {}
+    for number, written in (pair for numbers in named.values() for pair in numbers.items()):
+        if written:
+            found[number] = min(written, found.get(number, written))
+    return found
+
+
+def ids_since(changelog: str, version: str) -> dict[str, int]:
+    """Return the ids in those entries of a Debian *changelog*, the newest first, that are newer than *version*, and their times."""
     entries = list(_ENTRY.finditer(changelog))
     ends = [*(entry.start() for entry in entries[1:]), len(changelog)]
-    return {
-        number
-        for entry, end in zip(entries, ends, strict=False)
-        if apt_pkg.version_compare(entry["version"], version) > 0
-        for number in _IDS.findall(changelog[entry.start() : end])
-    }
+    found: dict[str, int] = {}
+    for entry, end in zip(entries, ends, strict=False):
+        if apt_pkg.version_compare(entry["version"], version) > 0:
+            text = changelog[entry.start() : end]
+            found |= dict.fromkeys(_IDS.findall(text), written(text))
+    return dict(sorted(found.items()))
+
+
+def written(entry: str) -> int:
+    """Return when an *entry* of a changelog was written, in seconds since 1970, 0 where that cannot be read."""
+    line = _WRITTEN.search(entry)
+    try:
+        return int(parsedate_to_datetime(line["time"]).timestamp()) if line else 0
+    except (ValueError, OverflowError):
+        return 0
 
 
 def changed_configuration(rows: list[dict[str, Any]]) -> list[dict[str, object]]:
