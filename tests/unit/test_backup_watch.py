@@ -286,9 +286,12 @@ def test_a_file_that_came_meanwhile_is_no_gap(world: Callable[..., int]) -> None
     assert world(names(3, 5), names(3, 4, 5)) == 0
 
 
-def test_a_timeline_without_its_history_cannot_be_followed(world: Callable[..., int]) -> None:
+def test_a_timeline_without_its_history_begins_with_a_full_backup_on_it(world: Callable[..., int]) -> None:
+    """So it is in a place that was made anew after a restore: PostgreSQL sends a history once."""
     assert world(names(3, 4) + names(5, timeline=2)) == 1
-    assert broken()["missing"] == "the file 00000002.history"
+    assert broken()["missing"] == "a full backup on timeline 2"
+    assert world(names(5, 6, timeline=2), begin=watch.file_name(2, 5)) == 0
+    assert world(names(5, 7, timeline=2), begin=watch.file_name(2, 5)) == 1
 
 
 @pytest.mark.parametrize(

@@ -246,9 +246,8 @@ def archive(stanza: str, number: int, listing: dict[str, Any]) -> tuple[dict[str
         return files, ""
     timeline = int(newest(files)[:8], 16)
     history = f"{timeline:08X}.history"
-    if timeline > 1 and history not in found:
-        return files, f"the file {history}"
-    told = pgbackrest(stanza, number, "repo-get", f"{folder}/{history}") if timeline > 1 else ""
+    # PostgreSQL sends it once. In a place that was made anew later it is not, and what began on this timeline needs none.
+    told = pgbackrest(stanza, number, "repo-get", f"{folder}/{history}") if history in found else ""
     return files, missing(files, way(told, timeline), full_backups(listing))
 
 
