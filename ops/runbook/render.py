@@ -239,7 +239,7 @@ class Renderer:
         groups = "<br>".join(
             f"{link(root, group.change)} ({span(group.seconds)}): {_names(group.hosts)}" for group in one.groups
         )
-        hosts = f"<td>{groups}</td><td>{_names(one.open)}</td><td>{_names(one.gone)}</td>"
+        hosts = f'<td class="wide">{groups}</td><td>{_names(one.open)}</td><td>{_names(one.gone)}</td>'
         return Markup(f'<tr><th scope="row" class="id">{_shown(one.name)}</th>{times}{figures}{hosts}</tr>')  # noqa: S704  (escaped)
 
     def _option(self, msgid: str) -> Markup:

@@ -119,6 +119,7 @@ def verify_page(world: World) -> Page:
         "timer_signers": world.operators.timer_signers(NAMESPACE.decode()),
         "timed": change_folder(timed.id) if timed else change_folder(example),
         "timer": _timer(world, timed),
+        "known": {"plan": newest is not None, "timer": timed is not None},
     }
     return Page("verify.html", "verify.html", data)
 

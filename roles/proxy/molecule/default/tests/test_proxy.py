@@ -291,6 +291,10 @@ def served_serial(host: Host) -> str:
 def test_the_certificate_is_from_the_acme_server_and_renewed_by_the_timers_unit(host: Host) -> None:
     before = served_serial(host)
     assert before == host.check_output("openssl x509 -noout -serial -in /etc/letsencrypt/live/liquidfeedback/cert.pem")
+    names = host.check_output(
+        "openssl x509 -noout -ext subjectAltName -in /etc/letsencrypt/live/liquidfeedback/cert.pem"
+    )
+    assert set(re.findall(r"DNS:([\w.-]+)", names)) == {"site.example.org", "www.example.org", "pages.example.org"}
     assert host.service("certbot.timer").is_running
     host.check_output(
         "mkdir -p /run/systemd/system/certbot.service.d && printf '[Service]\nExecStart=\n"
