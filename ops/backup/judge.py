@@ -132,11 +132,12 @@ def equality(host: str, repository: Repository) -> Iterator[Finding]:
     """Yield where two repositories do not have as much: each gets every backup and every WAL file."""
     first, *others = repository.places
     for place in others:
-        if len(place.backups) != len(first.backups):
+        have, had = as_many(place, first), as_many(first, place)
+        if have != had:
             yield Finding(
                 host,
-                f"repository {place.number} has {len(place.backups)} backups, repository {first.number} {len(first.backups)}",
-                "invoke backup --full",
+                f"repository {place.number} has {have} backups, repository {first.number} {had} of the same time",
+                "invoke backup --full; it stays so until older ones go",
             )
         elif apart(place.archive.get("max", ""), first.archive.get("max", "")):
             yield Finding(
@@ -145,6 +146,20 @@ def equality(host: str, repository: Repository) -> Iterator[Finding]:
                 f"repository {first.number} with {first.archive.get('max') or 'none'}",
                 "look again in a minute; if it stays so, see the journal of the database",
             )
+
+
+def as_many(one: Place, other: Place) -> int:
+    """Return how many backups *one* has since the first that both can have.
+
+    A place that came later, or keeps less, has no older ones. Of one run the place with the lower number gets its backup first.
+    """
+    if not (one.backups and other.backups):
+        return len(one.backups)
+    younger = max(one, other, key=lambda place: (place.backups[0].start, place.number))
+    if one is younger:
+        return len(one.backups)
+    since = younger.backups[0].start
+    return sum(backup.start > since for backup in one.backups) + (one.number < younger.number)
 
 
 def apart(one: str, other: str) -> bool:

@@ -243,6 +243,32 @@ def test_a_marker_that_was_cut_short_is_passed_over(tmp_path: Path, monkeypatch:
     assert (facts_module.newest_marker(), program.newest_marker()) == ({"number": 1, "seen": "a"}, "")
 
 
+def runs(place: int, *hours: int) -> tuple[Backup, ...]:
+    """Return the backups that a *place* got: of one run, each place gets its own after those with lower numbers."""
+    return tuple(backup(start=3600 * hour + 60 * place, stop=3600 * hour + 60 * place + 50) for hour in hours)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "counts"),
+    [
+        ((1, 2, 3), (1, 2, 3), (3, 3)),
+        ((1, 2, 3), (3,), (1, 1)),
+        ((1, 2, 3), (2, 3), (2, 2)),
+        ((2, 3), (1, 2, 3), (2, 2)),
+        ((1, 2, 3), (1, 3), (3, 2)),
+        ((1, 3), (1, 2, 3), (2, 3)),
+        ((2, 4), (1, 2, 3, 4), (2, 3)),
+        ((1, 2, 3, 4), (2, 3), (3, 2)),
+        ((1, 2), (), (2, 0)),
+    ],
+)
+def test_places_are_compared_since_both_have_backups(
+    first: tuple[int, ...], second: tuple[int, ...], counts: tuple[int, int]
+) -> None:
+    one, other = place(1, backups=runs(1, *first)), place(2, backups=runs(2, *second))
+    assert (judge.as_many(one, other), judge.as_many(other, one)) == counts
+
+
 def test_the_newest_archive_is_the_last_one() -> None:
     assert facts_module.newest_archive([{"min": "1", "max": "2"}, {"min": "3", "max": None}]) == {"min": "3", "max": ""}
 
@@ -260,7 +286,10 @@ def test_the_newest_archive_is_the_last_one() -> None:
         (f"repository 1: {FULL} holds damaged pages", {"places": (place(backups=(backup(error=True),)),)}),
         (f"repository 1: backup {DIFF} was made and is not there", {"made": {"1": (FULL, DIFF)}}),
         ("repository 1: a file is not whole", {"places": (place(fault="a file is not whole"),)}),
-        ("repository 2 has 2 backups, repository 1 1", {"places": (place(), place(2, backups=(backup(),) * 2))}),
+        (
+            "repository 2 has 2 backups, repository 1 1 of the same time",
+            {"places": (place(), place(2, backups=(backup(),) * 2))},
+        ),
         (f"repository 2 ends with WAL none, repository 1 with {WAL}", {"places": (place(), place(2, archive={}))}),
         ("the ledger has written no marker yet", {"marker": {}}),
         ("the ledger has written no marker for 301 s", {"marker": {"lsn": "0/1", "seen": "2026-11-25T22:54:59Z"}}),
