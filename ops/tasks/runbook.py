@@ -13,6 +13,7 @@ from ops.publish import procedure
 from ops.runbook.language import LANGUAGES
 from ops.runbook.serve import server
 from ops.runbook.site import Built
+from ops.runbook.tracker import fetch
 from ops.tasks import pages
 from ops.tasks.changes import day
 from ops.tasks.command import command
@@ -31,7 +32,7 @@ PORT = 8000
         "to": "the folder, site in the checkout by default",
         "pdf": "make PDFs, too: of the pages that auditors print, and of each month with all its changes",
         "audit": "verify the logbook first, and say on the pages what was found",
-        "tracker": "file with the data of Debian's security tracker (JSON)",
+        "tracker": "data of Debian's security tracker (JSON): a file, or the address that it is fetched from now",
         "inventory": INVENTORY,
     },
 )
@@ -57,12 +58,19 @@ def runbook(
     folder, chosen = Path(to) if to else pages.FOLDER, languages(lang)
     with at_work(Path(inventory)) as session, terminal.progress("Making the pages"):
         lacking = pages.lacking() if pdf else ""
-        options = {"languages": chosen, "since": first, "tracker": Path(tracker) if tracker else None}
+        options = {"languages": chosen, "since": first, "tracker": tracker_file(session, tracker)}
         more = {"audit": found(session) if audit else None, "pdf": pdf and not lacking}
         built = pages.make(session, folder, {**options, **more})
     report(built, folder, lacking)
     if serve:
         run_server(folder, port)
+
+
+def tracker_file(session: Session, given: str) -> Path | None:
+    """Return the file with the tracker's data, fetched where an address is *given*; it is kept beside the logbook's clone."""
+    if "://" in given:
+        return fetch(given, session.spools.with_name("tracker.json"))
+    return Path(given) if given else None
 
 
 def report(built: Built, folder: Path, lacking: str) -> None:

@@ -24,7 +24,7 @@ from ops.runbook.requirements import Check, Requirement
 from ops.runbook.serve import server
 from ops.runbook.store import NAME, Exposure, Version
 from ops.runbook.summary import Summary
-from ops.runbook.tracker import open_issues, read_tracker
+from ops.runbook.tracker import fetch, open_issues, read_tracker
 from ops.runbook.views.vulnerabilities import advisory, as_csv_rows
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -216,6 +216,23 @@ def test_what_is_no_tracker_data_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "data.json").write_text(text)
     with pytest.raises(BadInput):
         read_tracker(tmp_path / "data.json")
+
+
+def test_the_trackers_data_is_fetched_and_nothing_else_replaces_it(tmp_path: Path) -> None:
+    (tmp_path / "good.json").write_text('{"openssl": {}}')
+    (tmp_path / "bad.json").write_text("[]")
+    kept = tmp_path / "kept.json"
+    with server(tmp_path, 0) as serving:
+        threading.Thread(target=serving.serve_forever, daemon=True).start()
+        here = f"http://127.0.0.1:{serving.server_address[1]}"
+        assert read_tracker(fetch(f"{here}/good.json", kept)) == {"openssl": {}}
+        for address in (f"{here}/bad.json", f"{here}/none.json", "http://example.org/x", "https://a:b@example.org/x"):
+            with pytest.raises(BadInput):
+                fetch(address, kept)
+        serving.shutdown()
+    with pytest.raises(BadInput, match="could not be fetched"):
+        fetch(f"{here}/good.json", kept)
+    assert (read_tracker(kept), (tmp_path / "kept.new").exists()) == ({"openssl": {}}, False)
 
 
 def test_the_server_gives_pages_and_nothing_hidden(tmp_path: Path) -> None:
