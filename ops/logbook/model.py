@@ -286,13 +286,17 @@ class Start(Model):
 
 
 class Event(Model):
-    """One line of ``events-N.jsonl``, as the callback plugin spooled it. ``data`` comes from our own modules only."""
+    """One line of ``events-N.jsonl``, as the callback plugin spooled it. ``data`` comes from our own modules only.
+
+    ``form`` is a digest of a task as it is written, in the event of its beginning; empty in logbooks of earlier programs.
+    """
 
     time: Moment
     type: Literal["play", "task", "result", "end"]
     play: str = ""
     task: str = ""
     action: str = ""
+    form: Annotated[str, Field(pattern=r"^([0-9a-f]{12})?$")] = ""
     host: str = ""
     status: Literal["", "ok", "changed", "failed", "unreachable", "skipped"] = ""
     data: Data = {}

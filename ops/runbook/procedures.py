@@ -1,11 +1,14 @@
 """Playbooks as procedures: their steps, unfolded through roles and included files, and which were carried out in this form.
 
-Records hold the names and modules of steps, not their arguments; so a step counts as tried when one of this name and module was
-carried out. Pure, but for `read_procedures`.
+Records hold names, modules and forms of steps: a digest of each as it was written. So a step counts as tried when one of this name
+and module was carried out as it is written now; what its variables and templates held is not in it.
+Pure, but for `read_procedures`.
 """
 
+import hashlib
+import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,12 +26,13 @@ _DEEPEST = 8
 
 @dataclass(frozen=True)
 class Step:
-    """One step: ``name`` as events have it, its module, when it happens (``rescue``, ``always``), and the steps below it."""
+    """One step: ``name`` as events have it, its module, when it happens (``rescue``, ``always``), the steps below it, its form."""
 
     name: str
     module: str
     branch: str = ""
     below: tuple["Step", ...] = ()
+    form: str = ""
 
     def leaves(self) -> Iterator["Step"]:
         """Yield the steps that do something: this one, or those below it."""
@@ -131,7 +135,20 @@ def _step(task: Task, sources: Sources, role: str, folder: str, depth: int, bran
     name = str(task.get("name", ""))
     module = module_of(task)
     below = _below(task, module, sources, role, folder, depth + 1) if depth < _DEEPEST else ()
-    return Step(f"{role} : {name}" if role else name, module, branch, below)
+    return Step(f"{role} : {name}" if role else name, module, branch, below, form_of(task))
+
+
+def form_of(task: Task) -> str:
+    """Return a digest of *task* as it is written, as the callback plugin ``bordbuch_spool`` makes it."""
+    return hashlib.sha256(json.dumps(_plain(task), sort_keys=True).encode()).hexdigest()[:12]
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(name): _plain(one) for name, one in value.items()}
+    if isinstance(value, list):
+        return [_plain(one) for one in value]
+    return value if value is None or isinstance(value, bool | int | float) else str(value)
 
 
 def _below(task: Task, module: str, sources: Sources, role: str, folder: str, depth: int) -> tuple[Step, ...]:
@@ -169,15 +186,18 @@ def _all(steps: Iterable[Step]) -> Iterator[Step]:
         yield from _all(step.below)
 
 
-def tried(step: Step, done: Mapping[tuple[str, str], int]) -> bool:
-    """Return whether *step* was carried out in this form, by *done*: when each (name, module) was carried out last.
+def tried(step: Step, done: Mapping[tuple[str, str], Set[str]]) -> bool:
+    """Return whether *step* was carried out in this form, by *done*: the forms in which each (name, module) was.
 
-    A name with a variable in it stands for any text there.
+    A name with a variable in it stands for any text there. Where no form was noted, as once, name and module are enough.
     """
-    if (step.name, step.module) in done or "{{" not in step.name:
-        return (step.name, step.module) in done
-    pattern = re.compile(".*".join(re.escape(part) for part in re.split(r"\{\{.*?\}\}", step.name)))
-    return any(module == step.module and pattern.fullmatch(name) for name, module in done)
+    forms = set(done.get((step.name, step.module), ()))
+    if "{{" in step.name:
+        pattern = re.compile(".*".join(re.escape(part) for part in re.split(r"\{\{.*?\}\}", step.name)))
+        forms.update(
+            *(found for (name, module), found in done.items() if module == step.module and pattern.fullmatch(name))
+        )
+    return step.form in forms or forms == {""}
 
 
 BY_KIND = {

@@ -47,7 +47,8 @@ CREATE TABLE IF NOT EXISTS judged (host TEXT PRIMARY KEY, newest INTEGER) WITHOU
 CREATE VIEW IF NOT EXISTS standing AS SELECT advisory, host, seen, installed, change,
     max(listed, reopened) > last AND max(listed, reopened) >= ifnull(newest, 0) AS open, published
     FROM exposure LEFT JOIN judged USING (host);
-CREATE TABLE IF NOT EXISTS step (play TEXT, task TEXT, action TEXT, at INTEGER, PRIMARY KEY (play, task, action)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS step (play TEXT, task TEXT, action TEXT, form TEXT, PRIMARY KEY (play, task, action, form))
+    WITHOUT ROWID;
 """
 _NAMES = ("meta", "page", "change", "entry", "exposure", "package", "look", "judged", "step")
 _EXPOSURE = """
@@ -69,7 +70,7 @@ INSERT INTO package VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET versi
     at = excluded.at, change = excluded.change WHERE excluded.at >= at
 """
 _JUDGED = "INSERT INTO judged VALUES (?, ?) ON CONFLICT DO UPDATE SET newest = max(newest, excluded.newest)"
-_STEP = "INSERT INTO step VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET at = max(at, excluded.at)"
+_STEP = "INSERT OR IGNORE INTO step VALUES (?, ?, ?, ?)"
 
 
 _SUMMARIES = TypeAdapter(tuple[Summary, ...])
@@ -308,12 +309,12 @@ class Store:
         question = "SELECT host, change, max(at), verdict, updates, detail FROM look GROUP BY host"
         return {seen.host: seen for seen in _looks(self._db.execute(question))}
 
-    def steps(self, plays: Iterable[str]) -> dict[tuple[str, str], int]:
-        """Return when each step (task, module) of *plays* was last carried out, in seconds since 1970."""
-        found: dict[tuple[str, str], int] = {}
+    def steps(self, plays: Iterable[str]) -> dict[tuple[str, str], set[str]]:
+        """Return in which forms each step (task, module) of *plays* was carried out; one is empty if it was not noted."""
+        found: dict[tuple[str, str], set[str]] = {}
         for play in plays:
-            for task, action, at in self._db.execute("SELECT task, action, at FROM step WHERE play = ?", (play,)):
-                found[task, action] = max(at, found.get((task, action), 0))
+            for task, action, form in self._db.execute("SELECT task, action, form FROM step WHERE play = ?", (play,)):
+                found.setdefault((task, action), set()).add(form)
         return found
 
 

@@ -125,7 +125,7 @@ class Rows:
     exposures: list[tuple[str, str, int, int | None, int | None, str, int | None]] = field(default_factory=list)
     packages: list[tuple[str, str, str, str, str, int, str]] = field(default_factory=list)
     looks: list[tuple[str, str, int, str, int, str]] = field(default_factory=list)
-    steps: list[tuple[str, str, str, int]] = field(default_factory=list)
+    steps: list[tuple[str, str, str, str]] = field(default_factory=list)
 
 
 class Deferred(Model):
@@ -365,12 +365,17 @@ def _look(plan: Plan, host: str, seen: Observations | None, updates: int) -> Loo
     )
 
 
-def _steps(events: tuple[Event, ...]) -> Iterator[tuple[str, str, str, int]]:
-    last: dict[tuple[str, str, str], datetime] = {}
+def _steps(events: tuple[Event, ...]) -> Iterator[tuple[str, str, str, str]]:
+    """Yield play, name, module and form of each step that was really carried out."""
+    forms: dict[tuple[str, str, str], str] = {}
+    found: dict[tuple[str, str, str, str], None] = {}
     for event in events:
-        if event.type == "result" and event.status in DONE:
-            last[event.play, event.task, event.action] = event.time
-    yield from ((*step, _epoch(time)) for step, time in last.items())
+        step = (event.play, event.task, event.action)
+        if event.type == "task":
+            forms[step] = event.form
+        elif event.type == "result" and event.status in DONE:
+            found[*step, forms.get(step, "")] = None
+    yield from found
 
 
 def _epoch(time: datetime) -> int:

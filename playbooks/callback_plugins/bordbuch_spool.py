@@ -7,6 +7,7 @@ modules than ours are reduced to their status, so that no secret can follow.
 from __future__ import annotations
 
 import getpass
+import hashlib
 import json
 import os
 import secrets
@@ -14,6 +15,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -38,6 +40,25 @@ LETTERS = "abcdefghijklmnopqrstuvwxyz234567"
 def new_id(now: datetime) -> str:
     """Return a new change id for *now*."""
     return f"{now:%Y-%m-%d-%H%M}-{''.join(secrets.choice(LETTERS) for _ in range(4))}"
+
+
+def form(written: Any) -> str:
+    """Return a digest of a task as it is *written*, before any variable is filled in; empty where nobody wrote it.
+
+    ``ops/runbook/procedures.py`` has the same, to compare the task of today with what was carried out.
+    """
+    if not isinstance(written, Mapping):
+        return ""
+    return hashlib.sha256(json.dumps(plain(written), sort_keys=True).encode()).hexdigest()[:12]
+
+
+def plain(value: Any) -> Any:
+    """Return a *value* of YAML as JSON has it: Ansible's own kinds of text are text."""
+    if isinstance(value, Mapping):
+        return {str(name): plain(one) for name, one in value.items()}
+    if isinstance(value, list):
+        return [plain(one) for one in value]
+    return value if value is None or isinstance(value, bool | int | float) else str(value)
 
 
 def git_config(name: str) -> str:
@@ -107,7 +128,8 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]  # ansible-core brings
 
     def v2_playbook_on_task_start(self, task: Any, is_conditional: bool) -> None:
         """Note the task."""
-        self._write("task", play=self.play, task=task.get_name(), action=task.action)
+        written = form(getattr(task, "_ds", None))
+        self._write("task", play=self.play, task=task.get_name(), action=task.action, form=written)
 
     def v2_runner_on_ok(self, result: Any) -> None:
         """Note a task that was done, or found done."""

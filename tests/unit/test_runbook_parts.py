@@ -2,7 +2,10 @@
 
 import http.client
 import json
+import os
 import re
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -14,6 +17,8 @@ from hypothesis import strategies as st
 from markupsafe import Markup
 
 from ops.errors import BadInput
+from ops.logbook.files import ChangeFiles
+from ops.logbook.model import Event
 from ops.runbook import charts
 from ops.runbook.entries import fingerprint, parse_log
 from ops.runbook.heads import HEADS
@@ -23,7 +28,7 @@ from ops.runbook.render import TEMPLATES, host_link, link
 from ops.runbook.requirements import Check, Requirement
 from ops.runbook.serve import server
 from ops.runbook.store import NAME, Exposure, Version
-from ops.runbook.summary import Summary
+from ops.runbook.summary import Summary, rows
 from ops.runbook.tracker import fetch, open_issues, read_tracker
 from ops.runbook.views.vulnerabilities import advisory, as_csv_rows
 
@@ -144,14 +149,79 @@ PLAYBOOK = """\
 """
 
 
-def test_steps_count_as_tried_by_name_and_module() -> None:
+def test_steps_count_as_tried_by_name_module_and_form() -> None:
     one = procedure("x", PLAYBOOK, Sources(ROOT))
     first, second = (leaf for step in one.plays[0].steps for leaf in step.leaves())
-    done = {("Do it on app1", "do_it"): 1, ("Mend it", "other"): 1}
+    done = {("Do it on app1", "do_it"): {first.form}, ("Mend it", "other"): {second.form}}
     assert tried(first, done)
     assert not tried(second, done)
     assert second.branch == "rescue"
-    assert not tried(Step("Do it on app1", "did_it"), done)
+    assert not tried(Step("Do it on app1", "did_it", form=first.form), done)
+    changed = procedure("x", PLAYBOOK.replace("do_it:", "do_it: {twice: true}"), Sources(ROOT))
+    assert not tried(next(changed.plays[0].steps[0].leaves()), done)
+
+
+@pytest.mark.parametrize(("forms", "counts"), [({""}, True), ({"", "0" * 12}, False), (set(), False)])
+def test_where_no_form_was_ever_noted_name_and_module_are_enough(forms: set[str], counts: bool) -> None:
+    assert tried(Step("Do it", "do_it", form="1" * 12), {("Do it", "do_it"): forms}) is counts
+
+
+WRITTEN = """- name: Say {{ 1 + 1 }}
+  ansible.builtin.debug:
+    msg: "{{ word | default('a') }}"
+  when: [true, 1 < 2]
+  tags: [a]
+- name: Mend
+  block:
+    - name: Break
+      ansible.builtin.assert:
+        that: false
+  rescue:
+    - name: Note
+      ansible.builtin.set_fact:
+        day: 2026-01-01
+        text: |
+          Größe
+          1.0
+"""
+
+
+def test_only_what_was_done_is_kept_with_the_form_that_it_had() -> None:
+    told = {"time": WHEN, "play": "Play", "task": "Do it", "action": "do_it"}
+    events = [
+        Event(type=kind, form=form, status=status, **told)
+        for kind, form, status in (
+            ("task", "a" * 12, ""), ("result", "", "changed"), ("result", "", "ok"),
+            ("task", "b" * 12, ""), ("result", "", "skipped"),
+        )
+    ]  # fmt: skip
+    kept = rows(ChangeFiles(id="2026-11-25-2300-k7xq", events=tuple(events))).steps
+    assert kept == [("Play", "Do it", "do_it", "a" * 12)]
+
+
+def test_a_run_notes_the_forms_that_playbooks_have(tmp_path: Path) -> None:
+    for name, text in (
+        ("playbooks/one.yml", "- name: Play\n  hosts: localhost\n  gather_facts: false\n  roles: [part]\n"),
+        ("roles/part/tasks/main.yml", "- name: Go on\n  ansible.builtin.import_tasks: more.yml\n" + WRITTEN),
+        ("roles/part/tasks/more.yml", "---\n" + WRITTEN.replace("Say", "Tell")),
+    ):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    spool = tmp_path / "spool"
+    spool.mkdir()
+    plugins = {"ANSIBLE_CALLBACK_PLUGINS": str(ROOT / "playbooks/callback_plugins"), "BORDBUCH_SPOOL": str(spool)}
+    command = [Path(sys.executable).with_name("ansible-playbook"), "-i", "localhost,", tmp_path / "playbooks/one.yml"]
+    environment = {
+        **os.environ,
+        **plugins,
+        "ANSIBLE_ROLES_PATH": str(tmp_path / "roles"),
+    }
+    subprocess.run(command, env=environment, cwd=tmp_path, check=True, capture_output=True, timeout=60)
+    events = [Event.model_validate_json(line) for line in (spool / "events.jsonl").read_text().splitlines()]
+    (one,) = read_procedures(tmp_path)
+    wanted = {leaf.form for step in one.plays[0].steps for leaf in step.leaves()}
+    assert {event.form for event in events if event.type == "task"} == wanted
+    assert len(wanted) == 4
 
 
 def test_runs_belong_to_the_playbook_whose_plays_they_name() -> None:

@@ -1,7 +1,7 @@
 """Runbooks: a page per procedure, from the playbook, a head that people wrote, and what the logbook knows of it. Pure."""
 
 import statistics
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 
 from ops.runbook.heads import HEADS, MODULES
@@ -107,7 +107,7 @@ def _shown(world: World, one: Procedure, play: Play) -> Iterator[ShownStep]:
     return (_step(step, world.modules, done) for step in play.steps)
 
 
-def _step(step: Step, modules: Mapping[str, str], done: Mapping[tuple[str, str], int]) -> ShownStep:
+def _step(step: Step, modules: Mapping[str, str], done: Mapping[tuple[str, str], Set[str]]) -> ShownStep:
     leaves = tuple(step.leaves())
     new = tuple(leaf.name for leaf in leaves if not tried(leaf, done)) if done else ()
     short = step.module.rpartition(".")[2]
