@@ -38,6 +38,7 @@ def test_what_was_done_stands_on_the_pages_it_is_about(backed_up: Deployed, page
 
 def test_the_runbook_of_the_drill_knows_that_it_was_carried_out(pages: dict[str, str]) -> None:
     assert "It was never carried out" not in pages["runbooks/drill.html"]
+    assert "not yet tried in this form" not in pages["runbooks/drill.html"]
 
 
 def test_no_secret_and_no_member_stands_on_a_page(backed_up: Deployed, pages: dict[str, str]) -> None:
