@@ -140,15 +140,7 @@ def _step(task: Task, sources: Sources, role: str, folder: str, depth: int, bran
 
 def form_of(task: Task) -> str:
     """Return a digest of *task* as it is written, as the callback plugin ``bordbuch_spool`` makes it."""
-    return hashlib.sha256(json.dumps(_plain(task), sort_keys=True).encode()).hexdigest()[:12]
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {str(name): _plain(one) for name, one in value.items()}
-    if isinstance(value, list):
-        return [_plain(one) for one in value]
-    return value if value is None or isinstance(value, bool | int | float) else str(value)
+    return hashlib.sha256(json.dumps(task, sort_keys=True, default=str).encode()).hexdigest()[:12]
 
 
 def _below(task: Task, module: str, sources: Sources, role: str, folder: str, depth: int) -> tuple[Step, ...]:

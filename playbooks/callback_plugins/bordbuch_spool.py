@@ -15,7 +15,6 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -47,18 +46,9 @@ def form(written: Any) -> str:
 
     ``ops/runbook/procedures.py`` has the same, to compare the task of today with what was carried out.
     """
-    if not isinstance(written, Mapping):
+    if not isinstance(written, dict):
         return ""
-    return hashlib.sha256(json.dumps(plain(written), sort_keys=True).encode()).hexdigest()[:12]
-
-
-def plain(value: Any) -> Any:
-    """Return a *value* of YAML as JSON has it: Ansible's own kinds of text are text."""
-    if isinstance(value, Mapping):
-        return {str(name): plain(one) for name, one in value.items()}
-    if isinstance(value, list):
-        return [plain(one) for one in value]
-    return value if value is None or isinstance(value, bool | int | float) else str(value)
+    return hashlib.sha256(json.dumps(written, sort_keys=True, default=str).encode()).hexdigest()[:12]
 
 
 def git_config(name: str) -> str:

@@ -119,6 +119,12 @@ def updates_of(fleet: Fleet, count: int) -> list[PackageChange]:
     return found
 
 
+SOURCES = tuple(
+    Source(uri="https://security.example.org/debian-security", suite=suite, state="answered", key_known=True)
+    for suite in ("bookworm", "bookworm-updates", "bookworm-security")
+)
+
+
 def plan_of(fleet: Fleet, request: Request, hosts: Sequence[str], updates: Sequence[PackageChange]) -> Plan:
     advisories = {
         update.name: tuple(
@@ -126,19 +132,11 @@ def plan_of(fleet: Fleet, request: Request, hosts: Sequence[str], updates: Seque
         )
         for update in updates
     }
-    source = {
-        "uri": "https://security.example.org/debian-security",
-        "suite": "bookworm-security",
-        "state": "answered",
-        "key_known": True,
-    }
     seen = Observations(
         verdict="pending",
         checked=request.time,
         lists_age_seconds=fleet.chance.randint(2, 60),
-        sources=tuple(
-            Source(**{**source, "suite": suite}) for suite in ("bookworm", "bookworm-updates", "bookworm-security")
-        ),
+        sources=SOURCES,
         kernel_running="6.1.0-41-amd64",
         kernel_newest="6.1.0-41-amd64",
         automatic_updates="off",

@@ -102,9 +102,9 @@ def advisories(rows: list[dict[str, Any]], sources: dict[str, str]) -> dict[str,
 def published(named: dict[str, dict[str, int]]) -> dict[str, int]:
     """Return when each id of those *named* was first written down, in seconds since 1970, where any package says."""
     found: dict[str, int] = {}
-    for number, written in (pair for numbers in named.values() for pair in numbers.items()):
-        if written:
-            found[number] = min(written, found.get(number, written))
+    for number, time in (pair for numbers in named.values() for pair in numbers.items()):
+        if time:
+            found[number] = min(time, found.get(number, time))
     return found
 
 
