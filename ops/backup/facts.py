@@ -18,18 +18,17 @@ class Backup(Model):
     database_bytes: int
     stored_bytes: int
     error: bool = False
-    system: str = ""
 
 
 class Place(Model):
-    """One repository: pgBackRest's own status, its backups (the oldest first), the first and last WAL file that it has."""
+    """One repository: how it stands in its own words, its backups (the oldest first), the first and last WAL file that it has."""
 
     number: int
     path: str
     kind: str
     keep_full: int
     status: str
-    code: int
+    opens: bool
     backups: tuple[Backup, ...] = ()
     archive: dict[str, str] = Field(default_factory=dict)
     free_bytes: int | None = None

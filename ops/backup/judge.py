@@ -80,7 +80,7 @@ def versions(host: str, repository: Repository, databases: dict[str, Database]) 
 def place_findings(host: str, repository: Repository, place: Place, moment: int) -> Iterator[Finding]:
     """Yield what is wrong with one repository."""
     name = f"repository {place.number}"
-    if place.code != 0 or not place.backups:
+    if not place.opens or not place.backups:
         yield Finding(host, f"{name}: {place.status}", "invoke backup --full")
         return
     newest = place.backups[-1]

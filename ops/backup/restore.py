@@ -34,9 +34,6 @@ from ops.playbook import Playbook
 from ops.request import make_request, new_id
 
 PAGE_MINUTES = 120
-READABLE = (0, 2)
-"""pgBackRest's codes of a repository that has backups, and of one that has none yet."""
-
 COLUMNS = ("host", "backup", "until", "what is lost", "what is there now")
 
 
@@ -123,7 +120,7 @@ def chosen(seen: Looked, wish: Wish, live: str, taken_back: tuple[Undone, ...] =
 def place_of(seen: Looked, number: int) -> Place:
     """Return the repository *number*."""
     for place in seen.repository.places if seen.repository else ():
-        if place.number == number and place.code in READABLE:
+        if place.number == number and place.opens:
             return place
         if place.number == number:
             raise BadInput(f"repository {number} cannot be read: {place.status}", left="nothing was touched")

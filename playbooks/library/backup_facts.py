@@ -102,7 +102,7 @@ def repository(parameters: dict[str, Any]) -> dict[str, Any]:
         "broken": {number: gap for number, gap in note(WATCH).get("repositories", {}).items() if gap},
         "queue": [waiting(path) for path in sorted((STATE / "queue").glob("*.json"))],
         "running": running(),
-        "sent": sent(configuration["stanza"]) if parameters["whole"] else "",
+        "sent": sent(reached(configuration)) if parameters["whole"] else "",
     }
 
 
@@ -125,85 +125,75 @@ def waiting(path: Path) -> dict[str, str]:
 
 def places(configuration: dict[str, Any], whole: bool) -> list[dict[str, Any]]:
     """Return what each repository has. Reading their files takes hours, so what is compared is asked before, at one time."""
-    stanza = configuration["stanza"]
+    stanza = reached(configuration)
     told = [place(stanza, entry) for entry in configuration["places"]]
-    return [{**one, "fault": verify(stanza, one["number"]) if whole and not one["code"] else ""} for one in told]
+    return [{**one, "fault": verify(stanza, one["number"]) if whole and one["backups"] else ""} for one in told]
 
 
-def place(stanza: str, entry: dict[str, Any]) -> dict[str, Any]:
+def place(stanza: Any, entry: dict[str, Any]) -> dict[str, Any]:
     """Return what one repository says that it has."""
     told = {"number": entry["number"], "path": entry["path"], "kind": entry["kind"], "keep_full": entry["keep_full"]}
-    tool, lacks = caller(), {"code": 99, "backups": [], "archive": {}}
     try:
-        seen = tool.info(stanza, entry["number"], ACCOUNT)
-    except tool.Fault as fault:
-        return {**told, **lacks, "status": str(fault)}
-    if not seen:
-        return {**told, **lacks, "status": "it has no stanza"}
+        seen = stanza.listing(entry["number"])
+    except caller().Fault as fault:
+        return {**told, "status": str(fault), "opens": False, "backups": []}
     return {
         **told,
-        "status": tool.status(seen, entry["number"]),
-        "code": seen["status"]["code"],
-        "backups": [backup(one) for one in seen["backup"]],
-        "archive": newest_archive(seen.get("archive", [])),
+        "status": seen.status,
+        "opens": seen.opens,
+        "backups": [backup(one) for one in seen.backups],
+        "archive": {"min": seen.wal[0], "max": seen.wal[1]},
         "free_bytes": shutil.disk_usage(entry["path"]).free if entry["kind"] == "posix" else None,
     }
 
 
-def backup(entry: dict[str, Any]) -> dict[str, Any]:
+def backup(one: Any) -> dict[str, Any]:
     """Return what is told of one backup."""
     return {
-        "label": entry["label"],
-        "type": entry["type"],
-        "start": entry["timestamp"]["start"],
-        "stop": entry["timestamp"]["stop"],
-        "database_bytes": entry["info"]["size"],
-        "stored_bytes": entry["info"]["repository"]["delta"],
-        "error": bool(entry.get("error")),
-        "system": str(entry["database"]["id"]),
+        "label": one.label,
+        "type": one.type,
+        "start": int(one.began.timestamp()),
+        "stop": int(one.ended.timestamp()),
+        "database_bytes": one.database_bytes,
+        "stored_bytes": one.added_bytes,
+        "error": one.damaged,
     }
 
 
-def newest_archive(entries: list[dict[str, Any]]) -> dict[str, str]:
-    """Return the first and last WAL file of the newest archive."""
-    return {"min": entries[-1].get("min") or "", "max": entries[-1].get("max") or ""} if entries else {}
-
-
-def verify(stanza: str, number: int) -> str:
+def verify(stanza: Any, number: int) -> str:
     """Return what is wrong with the files of a repository when each is read, empty if nothing is."""
-    text, why = tried(f"--stanza={stanza}", f"--repo={number}", "--output=text", "verify")
-    if "status: error" in text and "ERROR" not in text:
-        return text.strip()[-300:]  # what it found stands at the end
-    return why
-
-
-def sent(stanza: str) -> str:
-    """Send a WAL file through to each repository and return what went wrong, empty if nothing did."""
-    return tried(f"--stanza={stanza}", "check")[1]
-
-
-def tried(*arguments: str) -> tuple[str, str]:
-    """Run pgBackRest and return what it printed, and what went wrong, empty if nothing did."""
-    tool = caller()
     try:
-        done = tool.run(*arguments, account=ACCOUNT, seconds=LIMIT_SECONDS)
-    except tool.Fault as fault:
-        return "", str(fault)
-    return done.stdout + done.stderr, tool.complaint(done) if done.returncode else ""
+        return str(stanza.verify(number, LIMIT_SECONDS))
+    except caller().Fault as fault:
+        return str(fault)
+
+
+def sent(stanza: Any) -> str:
+    """Send WAL through to each repository and return what went wrong, empty if nothing did."""
+    try:
+        stanza.send_wal()
+    except caller().Fault as fault:
+        return str(fault)
+    return ""
+
+
+def reached(configuration: dict[str, Any]) -> Any:
+    """Return what asks pgBackRest on this host.
+
+    Raises:
+        OSError: the role has not been here, or was of an earlier release.
+    """
+    try:
+        return caller().Stanza(configuration["stanza"], ACCOUNT)
+    except (ImportError, AttributeError):
+        raise OSError(f"there is no {PROGRAMS / 'bordbuch_pgbackrest.py'} as it is now: run the role backup") from None
 
 
 def caller() -> ModuleType:
-    """Return what calls pgBackRest on this host, and knows its words.
-
-    Raises:
-        OSError: the role has not been here.
-    """
+    """Return the module that calls pgBackRest on this host, and knows its words."""
     if str(PROGRAMS) not in sys.path:
         sys.path.append(str(PROGRAMS))
-    try:
-        return importlib.import_module("bordbuch_pgbackrest")
-    except ImportError:
-        raise OSError(f"there is no {PROGRAMS / 'bordbuch_pgbackrest.py'}: run the role backup") from None
+    return importlib.import_module("bordbuch_pgbackrest")
 
 
 def newest_marker() -> dict[str, Any]:

@@ -11,6 +11,7 @@ import pytest
 sys.path.append(str(Path(__file__).resolve().parents[2] / "roles/backup/files"))
 
 import bordbuch_pgbackrest as seam
+import bordbuch_wal as wal
 from bordbuch_drill import (
     application,
     contents,
@@ -22,7 +23,6 @@ from bordbuch_drill import (
     run,
     server,
     target,
-    wal,
     words,
 )
 
@@ -56,18 +56,24 @@ def marker(number: int, segment: int, minute: int = 0, **more: Any) -> Any:
 
 def backup(label: str = "20261128-110000F", stop: int = 1, last: int = 9, minute: int = -60, **more: Any) -> Any:
     """Return a backup that ended at the begin of segment *stop*; the repository's WAL goes to the end of segment *last*."""
+    ended = NOON + timedelta(minutes=minute)
     values = {
         "label": label,
-        "ended": NOON + timedelta(minutes=minute),
-        "stop": stop * SEGMENT,
+        "type": "full",
+        "began": ended,
+        "ended": ended,
+        "cluster": "17-1",
         "version": "17",
-        "pgbackrest": "2.55",
-        "archive_last": name_of(1, last),
+        "tool": "2.55",
+        "first_wal": wal.file_name(1, stop),
+        "stop": wal.as_lsn(stop * wal.SEGMENT_BYTES),
+        "last_wal": wal.file_name(1, last),
         "damaged": False,
-        "bytes": 10,
+        "database_bytes": 10,
+        "added_bytes": 5,
         "stored_bytes": 5,
     }
-    return model.Backup(**{**values, **more})
+    return seam.Backup(**{**values, **more})
 
 
 def name_of(timeline: int, segment: int) -> str:

@@ -2,22 +2,25 @@
 
 import json
 import subprocess
+import sys
 from collections import namedtuple
 from datetime import UTC, datetime
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ops.backup import judge, outcome, restore, show
+from ops.backup import judge, outcome, show
 from ops.backup.facts import Backup, Database, Looked, Place, Repository, Waiting
 from ops.backup.look import answers
 from ops.backup.procedure import ending
 from ops.logbook.model import Check, Event, HostResult, Record
 from tests.unit.conftest import Answering
 from tests.unit.factories import NOW, load_program
+from tests.unit.pgbackrest_says import printed, said, seam
 
 ROOT = Path(__file__).resolve().parents[2]
 ID = "2026-11-25-2300-k7xq"
@@ -30,16 +33,7 @@ TIMES = {"started": "2026-11-25T23:00:00Z", "ended": "2026-11-25T23:01:00Z"}
 
 Usage = namedtuple("Usage", "total used free")
 program = load_program("roles/backup/files/backup.py")
-seam = program.bordbuch_pgbackrest
 facts_module = load_program("playbooks/library/backup_facts.py")
-
-
-def info(*labels: str, code: int = 0) -> str:
-    """Return what pgBackRest says of a repository that has the backups *labels*."""
-    sizes = {"info": {"size": 30_000_000, "repository": {"delta": 4_200_000}}, "timestamp": {"start": 100, "stop": 160}}
-    rows = [{"label": label, "type": "full", "error": False, "database": {"id": 1}, **sizes} for label in labels]
-    archive = [{"min": None, "max": None}, {"min": WAL, "max": WAL}]
-    return json.dumps([{"status": {"code": code, "message": "not ok"}, "backup": rows, "archive": archive}])
 
 
 def backup(label: str = FULL, **changes: Any) -> Backup:
@@ -49,7 +43,7 @@ def backup(label: str = FULL, **changes: Any) -> Backup:
 
 def place(number: int = 1, **changes: Any) -> Place:
     fields = {"number": number, "path": "/var/lib/bordbuch-backup", "kind": "posix", "keep_full": 4}
-    told = {"status": "ok", "code": 0, "backups": (backup(),), "archive": {"max": WAL}}
+    told = {"status": "ok", "opens": True, "backups": (backup(),), "archive": {"max": WAL}}
     return Place(**{**fields, **told, "free_bytes": 9_000_000_000, **changes})
 
 
@@ -178,7 +172,7 @@ def test_every_host_is_known_or_silent() -> None:
 def test_what_the_module_tells_is_what_the_controller_reads(
     answering: Answering, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    answering("runuser", info(FULL, DIFF))
+    answering("runuser", said(FULL, DIFF))
     answering("systemctl", "bordbuch-backup@full.service loaded activating start Backup")
     for name in ("CONFIGURATION", "STATE", "MARKERS", "DRILL"):
         monkeypatch.setattr(facts_module, name, tmp_path / name)
@@ -202,13 +196,20 @@ def test_what_the_module_tells_is_what_the_controller_reads(
 
 
 def test_a_repository_that_its_passphrase_does_not_open_says_so_and_shows_no_bytes_of_it(answering: Answering) -> None:
-    said = "[FormatError] unable to load info file\nFormatError: key/value found at line 1: O\x07t\x1f"
-    own = {"key": 1, "status": {"code": 99, "message": said}}
-    answering("runuser", json.dumps([{"status": {"code": 99, "message": "other"}, "repo": [own], "backup": []}]))
-    told = facts_module.place("main", {"number": 1, "path": "/", "kind": "posix", "keep_full": 4})
+    message = "[FormatError] unable to load info file\nFormatError: key/value found at line 1: O\x07t\x1f"
+    answering("runuser", json.dumps([printed(code=99, message=message)]))
+    stanza = seam.Stanza("main", "pgbackrest")
+    told = facts_module.place(stanza, {"number": 1, "path": "/", "kind": "posix", "keep_full": 4})
     assert told["status"].startswith("its passphrase does not open it, or it is damaged: [FormatError]")
     assert "\x07" not in told["status"]
-    assert told["code"] not in restore.READABLE
+    assert not told["opens"]
+
+
+def test_a_host_with_programs_of_an_earlier_release_is_told_to_run_the_role(monkeypatch: pytest.MonkeyPatch) -> None:
+    for found in (ModuleType("bordbuch_pgbackrest"), None):
+        monkeypatch.setitem(sys.modules, "bordbuch_pgbackrest", found)
+        with pytest.raises(OSError, match=r"there is no .*bordbuch_pgbackrest.py as it is now: run the role backup"):
+            facts_module.reached({"stanza": "main"})
 
 
 def test_a_failed_backup_names_the_place_that_has_no_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -238,9 +239,15 @@ def test_a_marker_that_was_cut_short_is_passed_over(tmp_path: Path, monkeypatch:
     monkeypatch.setattr(program, "LEDGER", tmp_path)
     assert (facts_module.newest_marker(), program.newest_marker()) == ({}, "")
     path.write_text('{"number": 1, "seen": "a"}\n{"number": 2, "seen": "b"}\n')
-    assert (facts_module.newest_marker(), program.newest_marker()) == ({"number": 2, "seen": "b"}, "b")
+    assert (facts_module.newest_marker(), program.newest_marker()) == (
+        {"number": 2, "seen": "b"},
+        '{"number": 2, "seen": "b"}',
+    )
     path.write_text('{"number": 1, "seen": "a"}\n{"number": 2, "se')
-    assert (facts_module.newest_marker(), program.newest_marker()) == ({"number": 1, "seen": "a"}, "")
+    assert (facts_module.newest_marker(), program.newest_marker()) == (
+        {"number": 1, "seen": "a"},
+        '{"number": 1, "seen": "a"}',
+    )
 
 
 def runs(place: int, *hours: int) -> tuple[Backup, ...]:
@@ -269,10 +276,6 @@ def test_places_are_compared_since_both_have_backups(
     assert (judge.as_many(one, other), judge.as_many(other, one)) == counts
 
 
-def test_the_newest_archive_is_the_last_one() -> None:
-    assert facts_module.newest_archive([{"min": "1", "max": "2"}, {"min": "3", "max": None}]) == {"min": "3", "max": ""}
-
-
 @pytest.mark.parametrize(
     ("what", "changes"),
     [
@@ -281,7 +284,7 @@ def test_the_newest_archive_is_the_last_one() -> None:
         ("PostgreSQL does not answer", {"database": {"runs": False}}),
         ("archiving fails: the last failure came after the last success", {"database": {"last_failed": 1}}),
         ("4 WAL files wait to be archived", {"database": {"ready": 4}}),
-        ("repository 1: not ok", {"places": (place(code=2, status="not ok", backups=()),)}),
+        ("repository 1: not ok", {"places": (place(status="not ok", backups=()),)}),
         ("repository 1: the newest backup is 26 h old", {"places": (place(backups=(backup(stop=MOMENT - 93_601),)),)}),
         (f"repository 1: {FULL} holds damaged pages", {"places": (place(backups=(backup(error=True),)),)}),
         (f"repository 1: backup {DIFF} was made and is not there", {"made": {"1": (FULL, DIFF)}}),
@@ -332,7 +335,7 @@ def test_repositories_are_compared_at_one_time_though_reading_their_files_takes_
     monkeypatch.setattr(
         facts_module,
         "place",
-        lambda _, entry: asked.append(f"place {entry}") or {"number": entry, "code": 2 * (entry == 3)},
+        lambda _, entry: asked.append(f"place {entry}") or {"number": entry, "backups": [1] * (entry < 3)},
     )
     monkeypatch.setattr(facts_module, "verify", lambda _, number: asked.append(f"verify {number}") or "damaged")
     told = facts_module.places({"stanza": "main", "places": [1, 2, 3]}, True)

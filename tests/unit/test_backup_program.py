@@ -3,82 +3,54 @@
 import json
 import re
 from pathlib import Path
-from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from ops.backup import outcome
 from tests.unit.conftest import Answering
 from tests.unit.factories import NOW
-from tests.unit.test_backup import DIFF, FULL, ID, drill_result, info, program, seam
+from tests.unit.pgbackrest_says import said
+from tests.unit.test_backup import DIFF, FULL, ID, drill_result, program
 
-FULLS = st.integers(1, 360).map(lambda day: f"{20260000 + day}-021000F")
-RESTS = st.lists(st.tuples(st.sampled_from("DI"), st.integers(0, 9)), max_size=3, unique=True)
-
-
-@given(st.dictionaries(FULLS, RESTS, max_size=8), st.integers(1, 5), st.randoms())
-def test_only_what_belongs_to_an_older_full_backup_goes(fulls: dict[str, Any], keep: int, random: Any) -> None:
-    chains = {full: [full, *(f"{full}_20270101-02100{n}{kind}" for kind, n in rest)] for full, rest in fulls.items()}
-    labels = [label for chain in chains.values() for label in chain]
-    random.shuffle(labels)
-    kept = sorted(chains)[-keep:]
-    assert {*program.too_old(labels, keep)} == {label for full in chains if full not in kept for label in chains[full]}
-
-
-def test_the_oldest_chain_goes() -> None:
-    old, its, new = "20261101-021000F", "20261101-021000F_20261104-021000D", "20261108-021000F"
-    assert program.too_old([new, its, old, FULL, DIFF], 2) == [old, its]
-    assert program.too_old([old, its], 1) == []
+STANZA = program.Stanza("main", "pgbackrest")
 
 
 def test_the_last_proven_backup_stays(answering: Answering, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    answering("runuser", info("20261101-021000F", FULL))
+    answering("runuser", said("20261101-021000F", FULL))
     monkeypatch.setattr(program, "DRILLS", tmp_path)
     program.write(tmp_path / "last.json", json.dumps({"ended": 1, "labels": {"1": "20261101-021000F", "2": FULL}}))
-    said = "nothing was let go in repository 1: 20261101-021000F is its last backup that a drill has proven"
-    assert program.let_go("main", program.Repository(1, "/nowhere", 1)) == [said]
-    assert program.let_go("main", program.Repository(1, "/nowhere", 2)) == []
+    kept = "nothing was let go in repository 1: 20261101-021000F is its last backup that a drill has proven"
+    assert program.let_go(STANZA, program.Repository(1, "/nowhere", 1)) == [kept]
+    assert program.let_go(STANZA, program.Repository(1, "/nowhere", 2)) == []
 
 
 @pytest.mark.parametrize(
-    ("answer", "fault"), [("[]", "repository 1: it has no stanza main"), (info(code=5), "repository 1: not ok")]
+    ("answer", "fault"), [("[]", "repository 1: it has no stanza main"), (said(code=5), "repository 1: not ok")]
 )
 def test_what_a_repository_says_is_judged_by_its_words(answering: Answering, answer: str, fault: str) -> None:
     answering("runuser", answer)
     with pytest.raises(program.Fault, match=fault):
-        program.backups("main", program.Repository(1, "/nowhere", 1))
+        program.opened(STANZA, program.Repository(1, "/nowhere", 1))
 
 
-def test_pgbackrest_is_quoted_with_its_first_error() -> None:
-    said = """2026-11-25 23:00:00.123 P00   WARN: it is slow
-2026-11-25 23:00:00.124 P01  ERROR: [056]: unable to find primary cluster
-                                    where it was
-                                    HINT: are all clusters running?
-2026-11-25 23:00:00.125 P00  ERROR: [001]: second"""
-    assert seam.own_words(said) == "[056]: unable to find primary cluster where it was"
-    assert (seam.own_words("\n  something else\nmore"), seam.own_words("")) == ("something else", "")
+def test_after_a_backup_another_marker_is_waited_for_though_one_is_of_this_second(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(program, "LEDGER", tmp_path)
+    monkeypatch.setattr(program, "systemctl", lambda *_words: None)
+    steps = []
 
+    def written(_seconds: float) -> None:
+        steps.append("waited")
+        program.write(tmp_path / "markers", f'{{"number": 3, "seen": "{program.now()}"}}\n{{"number": 4')
+        if len(steps) > 1:
+            program.write(tmp_path / "markers", f'{{"number": 4, "seen": "{program.now()}"}}\n')
 
-def test_what_is_never_written_again_is_sealed(tmp_path: Path) -> None:
-    half = "20261128-021000F"
-    sealed = [
-        "archive/main/17-1/0000000100000000/a.zst",
-        f"backup/main/{FULL}/backup.manifest",
-        f"backup/main/{FULL}/pg/b.zst",
-        "backup/main/backup.history/2026/x.manifest.gz",
-    ]
-    others = [
-        "archive/main/archive.info",
-        "backup/main/backup.info.copy",
-        f"backup/main/{FULL}/c.pgbackrest.tmp",
-        "x.lock",
-    ]
-    others += [f"backup/main/{half}/backup.manifest.copy", f"backup/main/{half}/bundle/1"]  # it failed half way
-    for name in [*sealed, *others, "ledger/ledger", "backup/main/y.lock", "not-ours"]:
-        program.write(tmp_path / name, "")
-    assert sorted(program.files(str(tmp_path))) == [str(tmp_path / name) for name in sealed]
+    written(0)
+    monkeypatch.setattr(program.time, "sleep", written)
+    monkeypatch.setattr(program.Stanza, "send_wal", lambda _stanza: steps.append("sent"))
+    assert program.mark(STANZA) == []
+    assert steps == ["waited", "waited", "sent"]
 
 
 def test_a_request_counts_once(tmp_path: Path) -> None:

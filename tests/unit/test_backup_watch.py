@@ -1,6 +1,7 @@
 """What the hosts look for by themselves: whether WAL leaves, whether it is there without a gap, and what is said of it."""
 
 import contextlib
+import dataclasses
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from ops.backup import judge
 from tests.unit.factories import NOW, load_program
+from tests.unit.pgbackrest_says import listed, printed, seam, wal
 from tests.unit.test_backup import FULL
 
 watch = load_program("roles/backup/files/watch.py")
@@ -29,33 +31,23 @@ GIB = 2**30
 
 def came(timeline: int, numbers: range, at: int = 0) -> dict[str, int]:
     """Return the files *numbers* of a *timeline*, each of which came a minute after the one before."""
-    return {watch.file_name(timeline, number): at + 60 * number for number in numbers}
+    return {wal.file_name(timeline, number): at + 60 * number for number in numbers}
+
+
+def full_at(first_wal: str, stop: int) -> Any:
+    """Return a full backup that begins with a WAL file and is complete at the position *stop*."""
+    (found,) = seam.parse_listing(json.dumps([printed(listed(FULL))]), "main", 1).backups
+    return dataclasses.replace(found, first_wal=first_wal, stop=wal.as_lsn(stop))
 
 
 def full(timeline: int, number: int) -> Any:
     """Return a full backup that begins and ends in file *number*."""
-    return watch.Full(watch.file_name(timeline, number), (number << 24) + 256)
+    return full_at(wal.file_name(timeline, number), (number << 24) + 256)
 
 
 @given(st.integers(1, 2**32 - 1), st.integers(0, 2**40 - 1))
-def test_a_file_has_the_number_that_its_name_says(timeline: int, number: int) -> None:
-    name = watch.file_name(timeline, number)
-    assert watch.WAL_FILE.fullmatch(f"{name[:16]}/{name}-{'0a' * 20}.zst")[1] == name
-    assert (int(name[:8], 16), watch.segment(name)) == (timeline, number)
-    assert judge.number(name[8:]) == number, "the controller reckons alike"
-
-
-def test_only_whole_wal_files_count() -> None:
-    name = "000000010000000A000000FF"
-    others = (
-        f"{name}.00000028.backup",
-        f"{name}.partial-{'0' * 40}.zst",
-        "00000002.history",
-        "archive.info",
-        name[:16],
-    )
-    listing = {path: {"type": "file", "time": 5} for path in (f"{name[:16]}/{name}-{'0' * 40}.zst", *others)}
-    assert watch.wal_files(listing) == {name: 5}
+def test_the_controller_reckons_alike(timeline: int, number: int) -> None:
+    assert judge.number(wal.file_name(timeline, number)[8:]) == number
 
 
 HISTORY = "1\t0/E0000A0\tno recovery target specified\n\n2\t1/3000000\tbefore 2026-11-28 10:00:00+00\n"
@@ -80,16 +72,16 @@ def test_a_file_that_is_needed_and_missing_is_named_and_no_other(lengths: list[i
     way = [(timeline, began << 24) for timeline, began in enumerate(begins, 1)]
     ends = [*begins[1:], last + 1]
     needed = [
-        watch.file_name(timeline, number)
+        wal.file_name(timeline, number)
         for timeline, (began, end) in enumerate(zip(begins, ends, strict=True), 1)
         for number in range(began, end)
     ]
     abandoned = {
-        watch.file_name(timeline, end + extra): 1 for timeline, end in enumerate(ends[:-1], 1) for extra in (0, 1)
+        wal.file_name(timeline, end + extra): 1 for timeline, end in enumerate(ends[:-1], 1) for extra in (0, 1)
     }
     files = abandoned | {name: 60 + 60 * number for number, name in enumerate(needed)}
     start = min(begin, last)
-    backup_begins = watch.Full(needed[start], start << 24)
+    backup_begins = full_at(needed[start], start << 24)
     assert watch.missing(files, way, [backup_begins]) == ""
     hidden = data.draw(st.sampled_from(needed[:-1] or needed))
     seen = {name: at for name, at in files.items() if name != hidden}
@@ -101,8 +93,8 @@ def test_a_file_that_is_needed_and_missing_is_named_and_no_other(lengths: list[i
 
 def test_a_gap_is_closed_by_a_full_backup_after_it_and_by_nothing_else() -> None:
     files = came(1, range(3, 20))
-    del files[watch.file_name(1, 9)], files[watch.file_name(1, 10)]
-    gap = f"WAL file {watch.file_name(1, 9)}"
+    del files[wal.file_name(1, 9)], files[wal.file_name(1, 10)]
+    gap = f"WAL file {wal.file_name(1, 9)}"
     assert watch.missing(files, [(1, 0)], [full(1, 3)]) == gap
     assert watch.missing(files, [(1, 0)], [full(1, 9)]) == gap, "a backup that begins in it lacks its own"
     assert watch.missing(files, [(1, 0)], [full(1, 3), full(1, 11)]) == ""
@@ -112,7 +104,7 @@ def test_a_gap_is_closed_by_a_full_backup_after_it_and_by_nothing_else() -> None
 def test_the_database_is_on_the_timeline_whose_file_came_last() -> None:
     """A restore that failed leaves a timeline that nothing follows: the one before goes on."""
     files = came(1, range(3, 20)) | came(2, range(12, 14), at=1)
-    assert watch.newest(files) == watch.file_name(1, 19)
+    assert watch.newest(files) == wal.file_name(1, 19)
     assert watch.missing(files, watch.way("", 1), [full(1, 3)]) == ""
 
 
@@ -121,8 +113,8 @@ def test_a_backup_from_after_the_moment_that_was_restored_leads_nowhere() -> Non
     way = [(1, 0), (2, 10 << 24)]
     assert watch.missing(files, way, [full(1, 3), full(1, 15)]) == ""
     assert watch.missing(files, way, [full(1, 15)]) == "a full backup on timeline 2"
-    del files[watch.file_name(1, 5)]
-    assert watch.missing(files, way, [full(1, 3), full(1, 15)]) == f"WAL file {watch.file_name(1, 5)}"
+    del files[wal.file_name(1, 5)]
+    assert watch.missing(files, way, [full(1, 3), full(1, 15)]) == f"WAL file {wal.file_name(1, 5)}"
     assert watch.missing(files, way, [full(1, 3), full(2, 20)]) == ""
 
 
@@ -229,17 +221,9 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]
     (tmp_path / "MARKERS").write_text('{"seen": "2026-11-25T22:59:30Z"}\n{"seen": "2026-11-25T2')
     (tmp_path / "DRILL").write_text(json.dumps({"ended": MOMENT - 86400, "label": FULL}))
 
-    def run(*looks: list[str], begin: str = watch.file_name(1, 3), code: int = 0, told: str = "") -> int:
-        times = {"start": MOMENT - 3700, "stop": MOMENT - 3600}
-        row = {
-            "label": FULL,
-            "type": "full",
-            "timestamp": times,
-            "archive": {"start": begin},
-            "lsn": {"stop": "0/3000100"},
-        }
-        row |= {"database": {"id": 1}, "info": {"repository": {"delta": 5}}}
-        listing = {"status": {"code": code, "message": "not ok"}, "backup": [row], "db": [{"id": 1, "version": "17"}]}
+    def run(*looks: list[str], begin: str = wal.file_name(1, 3), code: int = 0, told: str = "") -> int:
+        row = listed(FULL, stop=MOMENT - 3600, archive={"start": begin}, lsn={"stop": "0/3000100"})
+        listing = printed(row, code=code, message="not ok")
         (tmp_path / "info").write_text(told or json.dumps([listing]))
         for number in range(2):
             names = looks[min(number, len(looks) - 1)] if looks else []
@@ -259,7 +243,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]
 
 
 def names(*numbers: int, timeline: int = 1) -> list[str]:
-    return [watch.file_name(timeline, number) for number in numbers]
+    return [wal.file_name(timeline, number) for number in numbers]
 
 
 def broken() -> Any:
@@ -276,9 +260,9 @@ def test_a_gap_is_said_and_noted_until_it_is_closed(
     world: Callable[..., int], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert world(names(3, 5)) == 1
-    assert broken() == {"since": MOMENT, "missing": f"WAL file {watch.file_name(1, 4)}"}
+    assert broken() == {"since": MOMENT, "missing": f"WAL file {wal.file_name(1, 4)}"}
     assert "invoke backup --full" in capsys.readouterr().err
-    assert world(names(3, 5, 6), begin=watch.file_name(1, 5)) == 0
+    assert world(names(3, 5, 6), begin=wal.file_name(1, 5)) == 0
     assert broken() is None
 
 
@@ -290,8 +274,8 @@ def test_a_timeline_without_its_history_begins_with_a_full_backup_on_it(world: C
     """So it is in a place that was made anew after a restore: PostgreSQL sends a history once."""
     assert world(names(3, 4) + names(5, timeline=2)) == 1
     assert broken()["missing"] == "a full backup on timeline 2"
-    assert world(names(5, 6, timeline=2), begin=watch.file_name(2, 5)) == 0
-    assert world(names(5, 7, timeline=2), begin=watch.file_name(2, 5)) == 1
+    assert world(names(5, 6, timeline=2), begin=wal.file_name(2, 5)) == 0
+    assert world(names(5, 7, timeline=2), begin=wal.file_name(2, 5)) == 1
 
 
 @pytest.mark.parametrize(
@@ -300,7 +284,7 @@ def test_a_timeline_without_its_history_begins_with_a_full_backup_on_it(world: C
         ({"told": "[]"}, "it has no stanza main"),
         ({"code": 99}, "not ok"),
         ({"told": "nonsense"}, "pgBackRest told nothing of it: nonsense"),
-        ({"told": '[{"status": {"code": 0}}]'}, "its answer cannot be read"),
+        ({"told": '[{"name": "main", "status": {"code": 0}}]'}, "its answer cannot be read"),
     ],
 )
 def test_a_repository_that_cannot_be_read_is_a_problem_and_no_all_clear(
@@ -310,12 +294,6 @@ def test_a_repository_that_cannot_be_read_is_a_problem_and_no_all_clear(
     assert world(names(3, 4, 5), **answer) == 1
     assert f"repository 1 cannot be read: {words}" in capsys.readouterr().err
     assert broken() is not None
-
-
-def test_pgbackrest_is_quoted(world: Callable[..., int]) -> None:
-    world(names(3))
-    with pytest.raises(watch.Fault, match=r"^\[031\]: what is that$"):
-        watch.pgbackrest("main", 1, "nonsense")
 
 
 def test_on_a_new_host_what_came_before_it_is_no_delay_of_its_own() -> None:

@@ -13,7 +13,8 @@ from ops.backup import judge, procedure, show
 from ops.backup.facts import Looked
 from tests.unit.conftest import Answering
 from tests.unit.factories import NOW, ROOT, load_program
-from tests.unit.test_backup import FULL, backup, info, looked, place
+from tests.unit.pgbackrest_says import said
+from tests.unit.test_backup import FULL, backup, looked, place
 from tests.unit.test_backup_watch import MOMENT, seen
 
 watch = load_program("roles/backup/files/watch.py")
@@ -25,7 +26,7 @@ facts_module = load_program("playbooks/library/backup_facts.py")
 def test_the_module_passes_on_what_is_broken(
     answering: Answering, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    answering("runuser", info(FULL))
+    answering("runuser", said(FULL))
     answering("systemctl", "")
     for name in ("CONFIGURATION", "STATE", "MARKERS", "DRILL", "WATCH"):
         monkeypatch.setattr(facts_module, name, tmp_path / name)

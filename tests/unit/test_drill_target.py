@@ -29,7 +29,8 @@ def test_a_record_that_ends_at_a_position_lies_in_the_segment_of_its_last_byte(b
 
 @given(st.integers(1, 2**32 - 1), st.integers(0, 2**40 - 1))
 def test_a_files_name_tells_its_number_on_every_time_line(timeline: int, segment: int) -> None:
-    assert wal.segment_number(name_of(timeline, segment)) == segment
+    name = name_of(timeline, segment)
+    assert (wal.segment_number(name), wal.file_name(timeline, segment)) == (segment, name)
 
 
 @given(positions, positions)
@@ -115,7 +116,7 @@ def test_a_target_lies_between_the_backups_end_and_the_repositorys(stop: int, la
     except model.Failed:
         assert not any(stop <= segment <= last for segment in segments)
     else:
-        assert one.stop <= found.lsn
+        assert wal.position(one.stop) <= found.lsn
         assert wal.segment_before(found.point) <= last
 
 
@@ -131,7 +132,7 @@ def test_without_a_marker_it_says_where_the_repository_ends_and_since_when_marke
 
 def test_a_repository_without_wal() -> None:
     with pytest.raises(model.Failed, match=r"The repository holds no WAL; the markers since .* \(number 1\) are newer"):
-        target.choose_marker([marker(1, 2)], backup(archive_last=""))
+        target.choose_marker([marker(1, 2)], backup(last_wal=""))
 
 
 TWO = [backup("20261128-090000F", minute=-180), backup("20261128-090000F_20261128-110000I", minute=-60)]

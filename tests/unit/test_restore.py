@@ -35,7 +35,7 @@ def backup(label: str, hour: int) -> Backup:
 
 
 def place(number: int = 1, *found: Backup) -> Place:
-    fields = {"path": "/b", "kind": "posix", "keep_full": 4, "status": "ok", "code": 0}
+    fields = {"path": "/b", "kind": "posix", "keep_full": 4, "status": "ok", "opens": True}
     return Place(number=number, backups=found or (backup(FULL, 3), backup(INCR, 20)), **fields)
 
 
@@ -97,7 +97,7 @@ def test_what_cannot_come_back(wish: Wish, what: str) -> None:
 
 def test_a_repository_that_cannot_be_read_is_said() -> None:
     seen = looked()
-    bad = place(1).model_copy(update={"code": 99, "status": "its passphrase does not open it"})
+    bad = place(1).model_copy(update={"opens": False, "status": "its passphrase does not open it"})
     seen = seen.model_copy(update={"repository": seen.repository.model_copy(update={"places": (bad,)})})
     with pytest.raises(BadInput, match="repository 1 cannot be read: its passphrase does not open it"):
         restore.chosen(seen, Wish(), "db1")

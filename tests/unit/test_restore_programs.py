@@ -1,7 +1,7 @@
 """The programs of a restore and a backup on a host, and the task that waits for them: without a host."""
 
 import json
-import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,24 +15,6 @@ FULL, INCR = "20261125-021000F", "20261125-021000F_20261125-201000I"
 program = load_program("roles/backup/files/restore.py")
 backups = load_program("roles/backup/files/backup.py")
 module = load_program("playbooks/library/backup_run.py")
-
-
-@pytest.mark.parametrize(
-    ("said", "words"),
-    [
-        ("P00   INFO: x\nP00  ERROR: [075]: no such time\nP00  ERROR: [001]: second", "[075]: no such time"),
-        ("", "pgBackRest ended with 82"),
-        ("nothing of an error", "nothing of an error"),
-        ("ERROR: [041]: " + "x" * 500, "[041]: " + "x" * 393),
-        ("ERROR: [095]: CryptoError", "the passphrase does not open the repository ([095]: CryptoError)"),
-        ("ERROR: [029]: zst error [FormatError]", "[029]: zst error [FormatError]"),
-        ("ERROR: [031]: no cipher", "the passphrase does not open the repository ([031]: no cipher)"),
-    ],
-)
-def test_pgbackrest_is_quoted(said: str, words: str) -> None:
-    complaint = program.bordbuch_pgbackrest.complaint
-    assert complaint(subprocess.CompletedProcess([], 82, "", said)) == words
-    assert complaint(subprocess.CompletedProcess([], 82, said, "")) == words
 
 
 def test_request_and_result_lie_where_both_look_for_them() -> None:
@@ -102,7 +84,7 @@ def test_a_request_is_left_once_and_never_over_that_of_another(systemctl: Path, 
 
 
 def test_the_ledger_is_kept_in_the_second_place_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(backups, "LEDGER", tmp_path / "ledger")
+    monkeypatch.setattr(sys.modules["bordbuch_places"], "LEDGER", tmp_path / "ledger")
     backups.write(tmp_path / "ledger/ledger", "2026-11-25T23:00:00Z locked 17\n")
     places = [backups.Repository(n, str(tmp_path / kind), 4, kind) for n, kind in enumerate(("posix", "sftp", "s3"), 1)]
     backups.keep_ledger([*places, backups.Repository(4, str(tmp_path / "second"), 4)])

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import os
-import shlex
 import shutil
 import subprocess
 import sys
@@ -19,6 +18,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+# -I leaves out the folder of this file. It comes last, so that nothing in it goes before the standard library.
+sys.path.append(str(Path(__file__).resolve().parent))
+
+from bordbuch_files import write
+from bordbuch_pgbackrest import Stanza
 
 CONFIGURATION = Path("/etc/bordbuch/archiving.json")
 NOTE = Path("/var/lib/bordbuch-archiving/seen.json")
@@ -95,19 +100,8 @@ def setting_problems(server: Server, wanted: dict[str, Any]) -> Iterator[str]:
             yield "this host archives (archive_mode) and is not the first of backup_database_hosts: two histories would mix"
     elif server.mode == "off":
         yield "archive_mode is off: no WAL goes to the repository"
-    elif server.library or not sends(server.command, wanted["stanza"]):
+    elif server.library or not Stanza(wanted["stanza"]).sent_by(server.command):
         yield f"archive_command does not send WAL to the repository: it is {server.command or 'empty'!r}"
-
-
-def sends(command: str, stanza: str) -> bool:
-    """Return whether *command* hands each file to pgBackRest, and nothing beside that could say that all is well."""
-    try:
-        words = shlex.split(command)
-    except ValueError:
-        return False
-    plain = not {"||", "&&", "|", ";", "&"} & set(words)
-    needed = {f"--stanza={stanza}", "archive-push", "%p"}
-    return plain and bool(words) and Path(words[0]).name == "pgbackrest" and needed <= set(words)
 
 
 def failing(server: Server) -> bool:
@@ -166,9 +160,7 @@ def run(*command: str) -> subprocess.CompletedProcess[str]:
 
 def note(server: Server) -> None:
     """Write down what the figures of this host are made from."""
-    aside = NOTE.with_suffix(".new")
-    aside.write_text(json.dumps({"looked": int(time.time()), "ready": server.ready, "failing": failing(server)}))
-    aside.replace(NOTE)
+    write(NOTE, json.dumps({"looked": int(time.time()), "ready": server.ready, "failing": failing(server)}))
 
 
 def main() -> int:

@@ -26,14 +26,13 @@ from typing import Any
 # -I leaves out the folder of this file. It comes last, so that nothing in it goes before the standard library.
 sys.path.append(str(Path(__file__).resolve().parent))
 
-import bordbuch_pgbackrest
-from bordbuch_pgbackrest import Fault
+from bordbuch_files import write
+from bordbuch_pgbackrest import Fault, Stanza, up_to
 
 FOLDER = Path("/var/lib/bordbuch/restore")
 DATA = Path("/var/lib/postgresql")
 CONFIGURATION = Path("/etc/postgresql")
-STANZA, ACCOUNT = "main", "postgres"
-HOURS = 6
+STANZA = Stanza("main", "postgres")
 RECOVERY_SECONDS = 4 * 3600
 """How long the server may take to read WAL."""
 
@@ -83,7 +82,7 @@ class Restore:
             with contextlib.suppress(Exception):  # noted in its step
                 self.step("bring back what was there", self.bring_back)
         self.result["ended"] = now()
-        self.write()
+        write(FOLDER / f"{self.id}.result.json", json.dumps(self.result, indent=1), 0o600)
         print(self.result["reason"] or "restored")
         # The unit has done its work: how it went says the result.
         return 0
@@ -105,9 +104,8 @@ class Restore:
 
     def look(self) -> str:
         """See that the repository opens and has the backup, before anything is touched."""
-        found = bordbuch_pgbackrest.readable(STANZA, self.request["repository"], ACCOUNT)
-        labels = [entry["label"] for entry in found["backup"]]
-        if self.request["label"] not in labels:
+        backups = STANZA.opened(self.request["repository"]).backups
+        if self.request["label"] not in {backup.label for backup in backups}:
             raise Fault(f"the repository has no backup {self.request['label']}")
         return self.request["label"]
 
@@ -140,13 +138,9 @@ class Restore:
     def restore(self) -> str:
         """Have pgBackRest bring the files."""
         until = self.request["until"]
-        target = {"newest": ["--type=default"], "backup": ["--type=immediate", "--target-action=promote"]}.get(
-            until, ["--type=time", f"--target={until}", "--target-action=promote"]
-        )
-        place = f"--repo={self.request['repository']}"
-        crew = f"--process-max={os.cpu_count() or 1}"  # the server is down: all processors are free
-        wanted = (f"--stanza={STANZA}", place, crew, f"--set={self.request['label']}", *target, "restore")
-        bordbuch_pgbackrest.call(*wanted, account=ACCOUNT, seconds=HOURS * 3600)
+        target = up_to(until) if until in ("newest", "backup") else up_to("time", until)
+        crew = os.cpu_count() or 1  # the server is down: all processors are free
+        STANZA.restore(self.request["repository"], self.request["label"], target, crew)
         return f"until {until}"
 
     def recover(self) -> str:
@@ -237,16 +231,6 @@ class Restore:
                 "WAL ends before the target: a file is missing in the repository, or the target lies after the last one"
             )
         return said[-300:]
-
-    def write(self) -> None:
-        """Write the result whole or not at all."""
-        path = FOLDER / f"{self.id}.result.json"
-        aside = path.with_suffix(".new")
-        with aside.open("w") as file:
-            json.dump(self.result, file, indent=1)
-            file.flush()
-            os.fsync(file.fileno())
-        aside.replace(path)
 
 
 def run(command: list[str], given: str | None = None, hours: float = 0.5) -> subprocess.CompletedProcess[str]:

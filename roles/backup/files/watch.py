@@ -10,8 +10,6 @@ missing in the repository: so each file from the newest full backup to the newes
 from __future__ import annotations
 
 import json
-import os
-import re
 import shutil
 import sys
 import time
@@ -24,8 +22,9 @@ from typing import Any
 # -I leaves out the folder of this file. It comes last, so that nothing in it goes before the standard library.
 sys.path.append(str(Path(__file__).resolve().parent))
 
-import bordbuch_pgbackrest
-from bordbuch_pgbackrest import Fault
+from bordbuch_files import write
+from bordbuch_pgbackrest import Backup, Fault, Stanza
+from bordbuch_wal import SEGMENT_BYTES, file_name, position, segment_number
 
 CONFIGURATION = Path("/etc/bordbuch/backup.json")
 NOTE = Path("/var/lib/bordbuch-watch/seen.json")
@@ -39,18 +38,6 @@ OLDEST_MARKER = 300
 
 FIRST_MARKER = 3600
 """Seconds that a new host's first marker may take: its database is made, or restored, after it."""
-
-WAL_FILE = re.compile(r"(?:.*/)?([0-9A-F]{24})-[0-9a-f]{40}(?:\.\w+)?")
-"""How pgBackRest names a whole WAL file: its name, the checksum, and how it is compressed."""
-
-
-@dataclass(frozen=True)
-class Full:
-    """A full backup: the WAL file that it begins with, and the position in WAL at which it is complete."""
-
-    start: str
-    stop: int
-    stored_bytes: int = 0
 
 
 @dataclass(frozen=True)
@@ -69,28 +56,6 @@ class Place:
 # WAL, by the names of its files. All of it is pure.
 
 
-def position(lsn: str) -> int:
-    """Return a place in WAL as a number: 0/3000148 is the byte 50331976."""
-    high, low = lsn.split("/")
-    return (int(high, 16) << 32) + int(low, 16)
-
-
-def segment(name: str) -> int:
-    """Return which file the last 16 digits of a *name* mean; files of 16 MB."""
-    return int(name[8:16], 16) * 256 + int(name[16:24], 16)
-
-
-def file_name(timeline: int, number: int) -> str:
-    """Return the name of file *number* on a *timeline*."""
-    return f"{timeline:08X}{number >> 8:08X}{number & 255:08X}"
-
-
-def wal_files(listing: dict[str, dict[str, Any]]) -> dict[str, int]:
-    """Return the whole WAL files of pgBackRest's *listing* of an archive, and when each came."""
-    found = ((WAL_FILE.fullmatch(path), entry) for path, entry in listing.items())
-    return {match[1]: int(entry["time"]) for match, entry in found if match}
-
-
 def newest(files: dict[str, int]) -> str:
     """Return the file that came last: its timeline is the one that the database is on, which need not be the highest."""
     return max(files, key=lambda name: (files[name], name))
@@ -106,31 +71,32 @@ def way(history: str, timeline: int) -> list[tuple[int, int]]:
     return list(zip(names, [0, *(position(line[1]) for line in lines)], strict=True))
 
 
-def missing(files: dict[str, int], timelines: list[tuple[int, int]], fulls: list[Full]) -> str:
+def missing(files: dict[str, int], timelines: list[tuple[int, int]], fulls: list[Backup]) -> str:
     """Return what point-in-time recovery lacks from the newest full backup on the way to the newest WAL, empty if nothing."""
     known = usable(fulls, timelines)
     if not known:
         return f"a full backup on timeline {timelines[-1][0]}" if fulls else ""
-    wanted = needed(timelines, max(segment(full.start) for full in known), segment(newest(files)))
+    wanted = needed(timelines, max(segment_number(full.first_wal) for full in known), segment_number(newest(files)))
     return next((f"WAL file {name}" for name in wanted if name not in files), "")
 
 
-def usable(fulls: list[Full], timelines: list[tuple[int, int]]) -> list[Full]:
+def usable(fulls: list[Backup], timelines: list[tuple[int, int]]) -> list[Backup]:
     """Return the backups that lie on the way: one that was complete only after its timeline had been left leads nowhere."""
     left = dict(zip([timeline for timeline, _ in timelines], [began for _, began in timelines[1:]], strict=False))
     known = {timeline for timeline, _ in timelines}
     return [
         full
         for full in fulls
-        if (timeline := int(full.start[:8], 16)) in known and full.stop <= left.get(timeline, full.stop)
+        if (timeline := int(full.first_wal[:8], 16)) in known
+        and (stop := position(full.stop)) <= left.get(timeline, stop)
     ]
 
 
 def needed(timelines: list[tuple[int, int]], first: int, last: int) -> Iterator[str]:
     """Yield the files from number *first* to *last*; the one in which a timeline was left is the next timeline's."""
-    ends = [*(began >> 24 for _, began in timelines[1:]), last + 1]
+    ends = [*(began // SEGMENT_BYTES for _, began in timelines[1:]), last + 1]
     for (timeline, began), end in zip(timelines, ends, strict=True):
-        yield from (file_name(timeline, number) for number in range(max(began >> 24, first), end))
+        yield from (file_name(timeline, number) for number in range(max(began // SEGMENT_BYTES, first), end))
 
 
 # What is wrong. Pure, too.
@@ -208,66 +174,45 @@ def moment(seconds: int) -> str:
 # What is read.
 
 
-def look(stanza: str, entry: dict[str, Any]) -> Place:
+def look(stanza: Stanza, entry: dict[str, Any]) -> Place:
     """Return what there is to see of one repository, or why nothing is."""
     try:
         return seen(stanza, entry)
     except (Fault, OSError) as fault:
         return Place(entry["number"], fault=str(fault))
-    except (ValueError, KeyError, IndexError, TypeError) as error:
+    except (ValueError, IndexError) as error:  # names of files, and histories
         return Place(entry["number"], fault=f"its answer cannot be read: {type(error).__name__}: {error}")
 
 
-def seen(stanza: str, entry: dict[str, Any]) -> Place:
+def seen(stanza: Stanza, entry: dict[str, Any]) -> Place:
     """Return what one repository has, and what it lacks."""
     number = entry["number"]
-    listing = bordbuch_pgbackrest.readable(stanza, number)
-    files, lacks = archive(stanza, number, listing)
+    listing = stanza.opened(number)
+    cluster = listing.clusters[-1]
+    fulls = [backup for backup in listing.backups if backup.type == "full" and backup.cluster == cluster]
+    files, lacks = archive(stanza, number, cluster, fulls)
     # A file that came while its neighbours were listed may have been passed over: only what is missing twice is missing.
-    if lacks and archive(stanza, number, listing)[1] != lacks:
+    if lacks and archive(stanza, number, cluster, fulls)[1] != lacks:
         lacks = ""
     return Place(
         number,
         missing=lacks,
-        newest_backup=max((backup["timestamp"]["stop"] for backup in listing["backup"]), default=0),
+        newest_backup=max((int(backup.ended.timestamp()) for backup in listing.backups), default=0),
         newest_wal=max(files.values(), default=0),
         free_bytes=shutil.disk_usage(entry["path"]).free if entry["kind"] == "posix" else None,
-        full_bytes=max((full.stored_bytes for full in full_backups(listing)[-1:]), default=0),
+        full_bytes=max((full.added_bytes for full in fulls[-1:]), default=0),
     )
 
 
-def archive(stanza: str, number: int, listing: dict[str, Any]) -> tuple[dict[str, int], str]:
-    """Return the WAL files of the newest cluster's archive, and what is missing among them."""
-    cluster = listing["db"][-1]
-    folder = f"archive/{stanza}/{cluster['version']}-{cluster['id']}"
-    found = json.loads(pgbackrest(stanza, number, "--recurse", "--output=json", "repo-ls", folder))
-    files = wal_files(found)
+def archive(stanza: Stanza, number: int, cluster: str, fulls: list[Backup]) -> tuple[dict[str, int], str]:
+    """Return the WAL files of a *cluster* with its full backups, and what is missing among them."""
+    files, told = stanza.wal(number, cluster)
     if not files:
         return files, ""
     timeline = int(newest(files)[:8], 16)
-    history = f"{timeline:08X}.history"
     # PostgreSQL sends it once. In a place that was made anew later it is not, and what began on this timeline needs none.
-    told = pgbackrest(stanza, number, "repo-get", f"{folder}/{history}") if history in found else ""
-    return files, missing(files, way(told, timeline), full_backups(listing))
-
-
-def full_backups(listing: dict[str, Any]) -> list[Full]:
-    """Return the full backups of the newest cluster, the oldest first."""
-    cluster = listing["db"][-1]["id"]
-    return [
-        Full(entry["archive"]["start"], position(entry["lsn"]["stop"]), entry["info"]["repository"]["delta"])
-        for entry in listing["backup"]
-        if entry["type"] == "full" and entry["database"]["id"] == cluster
-    ]
-
-
-def pgbackrest(stanza: str, number: int, *arguments: str) -> str:
-    """Run pgBackRest, which only reads, on one repository and return what it prints.
-
-    Raises:
-        Fault: it failed, in its own words.
-    """
-    return bordbuch_pgbackrest.call(f"--stanza={stanza}", f"--repo={number}", *arguments)
+    history = stanza.history(number, cluster, timeline) if timeline in told else ""
+    return files, missing(files, way(history, timeline), fulls)
 
 
 def last_marker() -> int:
@@ -285,20 +230,11 @@ def read(path: Path) -> dict[str, Any]:
     return dict(json.loads(path.read_text())) if path.exists() else {}
 
 
-def write(path: Path, text: str) -> None:
-    """Write *path* whole or not at all."""
-    aside = path.with_suffix(".new")
-    with aside.open("w") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    aside.replace(path)
-
-
 def main() -> int:
     """Look, note, and say what is wrong."""
     limits = json.loads(CONFIGURATION.read_text())
-    places = [look(limits["stanza"], entry) for entry in limits["places"]]
+    stanza = Stanza(limits["stanza"])
+    places = [look(stanza, entry) for entry in limits["places"]]
     note = noted(read(NOTE), places, int(time.time()))
     write(NOTE, json.dumps(note))
     wrong = list(problems(note, places, last_marker(), read(DRILL).get("ended", 0), limits))

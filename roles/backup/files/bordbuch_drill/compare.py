@@ -7,13 +7,13 @@ from datetime import datetime
 from typing import Any
 
 from bordbuch_pgbackrest import printable
+from bordbuch_wal import as_lsn, position
 
 from bordbuch_drill.contents import judge_names, judge_rows, judge_sequences, judge_values, settle
 from bordbuch_drill.model import Drill, Failed, Marker, Skipped, settled
 from bordbuch_drill.programs import READ_SECONDS, SUPERUSER, environment, program, read, run
 from bordbuch_drill.server import ask
 from bordbuch_drill.target import judge_marker
-from bordbuch_drill.wal import as_lsn, position
 from bordbuch_drill.words import first_line, iso, parse_time, some
 
 OWNED_SEQUENCES = r"""

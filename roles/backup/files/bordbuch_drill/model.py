@@ -6,6 +6,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from bordbuch_pgbackrest import Backup
+
 from bordbuch_drill.words import parse_time
 
 
@@ -88,21 +90,6 @@ class Marker:
     lsn: int
     point: int
     seen: datetime
-
-
-@dataclass(frozen=True)
-class Backup:
-    """One backup, as the repository describes it."""
-
-    label: str
-    ended: datetime
-    stop: int
-    version: str
-    pgbackrest: str
-    archive_last: str
-    damaged: bool
-    bytes: int
-    stored_bytes: int
 
 
 @dataclass(frozen=True)

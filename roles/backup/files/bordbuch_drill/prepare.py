@@ -5,11 +5,13 @@ import secrets
 from datetime import timedelta
 from pathlib import Path
 
-from bordbuch_drill.listing import judge_listing, judge_made, judge_versions, labels_made, parse_backups
+from bordbuch_pgbackrest import Backup, Fault
+
+from bordbuch_drill.listing import judge_made, judge_versions, labels_made
 from bordbuch_drill.model import Drill, Failed, Marker, Skipped, chosen, settled
-from bordbuch_drill.pgbackrest import pgbackrest
 from bordbuch_drill.programs import SHORT_SECONDS, program, read, remove, run
 from bordbuch_drill.request import parse_request, parse_settings
+from bordbuch_drill.restore import stanza
 from bordbuch_drill.target import (
     check_target,
     choose_backup,
@@ -40,18 +42,31 @@ def configure(drill: Drill) -> str:
 def look(drill: Drill) -> str:
     """Look at versions and the state of the repository, and choose the backup."""
     settings = settled(drill)
-    here = run(drill, [str(drill.paths.pgbackrest), "version"], SHORT_SECONDS).out.strip().rpartition(" ")[2]
-    done = pgbackrest(drill, "info", "--output=json")
-    entry = judge_listing(done.out or done.err, settings.stanza, drill.repository)
-    drill.backups = parse_backups(entry, drill.repository)
+    here = stanza(drill).version()
+    drill.backups = listed(drill)
     fitting = drill.backups if drill.request.label not in ("", "random") else followed(drill.backups, seen(drill))
     drill.backup = choose_backup(fitting, drill.request.label, drill.to, secrets.choice)
     server = ""
     if Path(program(drill, "postgres")).exists():
         server = run(drill, [program(drill, "postgres"), "--version"], SHORT_SECONDS).out.split()[2]
     judge_versions(drill.backup, here, server, settings.version)
-    drill.sizes = {"database": drill.backup.bytes, "stored": drill.backup.stored_bytes}
+    drill.sizes = {"database": drill.backup.database_bytes, "stored": drill.backup.stored_bytes}
     return f"pgBackRest {here}, PostgreSQL {server}; {len(drill.backups)} backups, {drill.backup.label} is restored"
+
+
+def listed(drill: Drill) -> list[Backup]:
+    """Return the backups that the repository has.
+
+    Raises:
+        Failed: it has none, or the escrow copy does not open it.
+    """
+    try:
+        found = stanza(drill).opened(drill.repository)
+    except Fault as why:
+        raise Failed(f"Repository {drill.repository}, by the escrow copy: {why}.") from None
+    if not found.backups:
+        raise Failed(f"Repository {drill.repository}: {found.status}.")
+    return list(found.backups)
 
 
 def recovery_point(drill: Drill) -> str:

@@ -3,28 +3,10 @@
 import re
 from collections.abc import Sequence
 
-from bordbuch_pgbackrest import own_words
+from bordbuch_pgbackrest import fetch_fault
+from bordbuch_wal import SEGMENT_BYTES
 
 from bordbuch_drill.model import Failed
-from bordbuch_drill.wal import SEGMENT_BYTES
-
-KINDS = (
-    (r"FileMissingError|\[055\]|missing file", "A file of the backup is missing in the repository"),
-    (
-        r"ChecksumError|\[026\]|checksum|decompress|inflate|\[029\]|FormatError|CryptoError|\[095\]|size .*do(es)? not match",
-        "A file of the backup is damaged in the repository",
-    ),
-    (r"\[041\]|\[042\]|[Pp]ermission denied", "This account may not read a file of the repository"),
-    (r"No space left", "There is no room left below the drill's folder"),
-)
-"""What pgBackRest's errors mean while it restores, by the first that fits."""
-
-
-def explain(text: str) -> str:
-    """Return what pgBackRest's error means, and the error."""
-    said = own_words(text)
-    meaning = next((words for pattern, words in KINDS if re.search(pattern, said)), "pgBackRest did not restore")
-    return f"{meaning}: {said or 'it said nothing'}"
 
 
 def check_room(free: int, needed: int) -> None:
@@ -51,7 +33,7 @@ def control_settings(text: str) -> dict[str, str]:
 
 
 def judge_recovery(log: str) -> str:
-    """Return in words why recovery did not come to its end, by what the server and its calls of pgBackRest have said."""
+    """Return in words why recovery did not come to its end, by what the server, and what fetches WAL for it, have said."""
     lines = [re.sub(r"^\S+ \S+ \S+ \[\d+\] ", "", line) for line in log.splitlines()]
     lines = [line for line in lines if "the database system is" not in line]
     what = wal_fault(lines)
@@ -65,15 +47,11 @@ def judge_recovery(log: str) -> str:
 
 
 def wal_fault(lines: Sequence[str]) -> str:
-    """Return what is wrong with the WAL: pgBackRest could not give a file, or the server could not read on in one."""
-    errors = [number for number, line in enumerate(lines) if line.startswith("ERROR: [")]
+    """Return what is wrong with the WAL: a file could not be fetched, or the server could not read on in one."""
     stops = r"LOG:\s+(incorrect|invalid|unexpected|out-of-sequence|.*contrecord|record )"
     damage = [line for line in lines if re.match(stops, line)]
-    asked = [match for line in lines if (match := re.search(r"(unable to find|found) ([0-9A-F]{24}) in the ", line))]
-    if errors:
-        return f"A WAL file cannot be read: {own_words(chr(10).join(lines[errors[-1] :]))}"
-    if asked and asked[-1][1] != "found":
-        return f"A WAL file is missing: {asked[-1][2]}"
+    if not_fetched := fetch_fault(lines):
+        return not_fetched
     if damage:
         return f"A WAL file is damaged: {damage[-1].partition(':')[2].strip()}"
     return "A WAL file is missing or damaged"

@@ -1,12 +1,11 @@
 """What is asked for, and what the configuration says."""
 
 import json
-import re
+
+from bordbuch_pgbackrest import LABEL
 
 from bordbuch_drill.model import Failed, Request, Settings
 from bordbuch_drill.words import parse_time
-
-LABEL = re.compile(r"\d{8}-\d{6}F(_\d{8}-\d{6}[DI])?")
 
 
 def parse_request(text: str) -> Request:

@@ -13,14 +13,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from bordbuch_pgbackrest import Fault
+
 from bordbuch_drill.application import application, count_votes
 from bordbuch_drill.compare import collations, marker, names, pages, rows, rows_read, schema_version, sequences
 from bordbuch_drill.model import Drill, Failed, Interrupted, Outcome, Paths, Skipped
-from bordbuch_drill.pgbackrest import restore
 from bordbuch_drill.prepare import backups_made, choose_target, clock, configure, look, recovery_point
 from bordbuch_drill.programs import end, read, remove
 from bordbuch_drill.replay import replay
 from bordbuch_drill.request import of_the_week
+from bordbuch_drill.restore import restore
 from bordbuch_drill.result import verdict, write_result
 from bordbuch_drill.server import recover, recovery_time
 
@@ -85,7 +87,7 @@ def perform(drill: Drill, step: Step) -> None:
         state, detail = "passed", step.act(drill)
     except Skipped as why:
         state, detail, by_configuration = "skipped", str(why), why.by_configuration
-    except Failed as why:
+    except (Failed, Fault) as why:
         state, detail = "failed", str(why)
     except Exception as error:  # whatever it is, the place is to be cleaned and the result to be written
         traceback.print_exc()

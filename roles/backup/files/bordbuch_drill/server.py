@@ -3,7 +3,6 @@
 import time
 
 from bordbuch_drill.model import Drill, Failed, settled
-from bordbuch_drill.pgbackrest import fetch_command
 from bordbuch_drill.programs import (
     PORT,
     RESTORE_SECONDS,
@@ -17,6 +16,7 @@ from bordbuch_drill.programs import (
     start,
 )
 from bordbuch_drill.recovery import control_settings, judge_recovery
+from bordbuch_drill.restore import stanza
 from bordbuch_drill.words import first_line
 
 SERVER = {
@@ -78,7 +78,7 @@ def start_server(drill: Drill) -> None:
         "data_directory": f"{work}/data",
         "unix_socket_directories": f"{work}/socket",
         "port": str(PORT),
-        "restore_command": fetch_command(drill),
+        "restore_command": stanza(drill).fetch_command(drill.repository, work),
     }
     command = [program(drill, "postgres"), *(word for pair in settings.items() for word in ("-c", "=".join(pair)))]
     drill.server = start(drill, command, work / "server.log")

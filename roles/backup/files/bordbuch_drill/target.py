@@ -5,8 +5,10 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from bordbuch_drill.model import Backup, Failed, Marker
-from bordbuch_drill.wal import as_lsn, position, segment_before, segment_number
+from bordbuch_pgbackrest import Backup
+from bordbuch_wal import position, segment_before, segment_number
+
+from bordbuch_drill.model import Failed, Marker
 from bordbuch_drill.words import iso, parse_time, whole
 
 CLOCK_SECONDS = 30
@@ -45,7 +47,7 @@ def reachable(markers: Iterable[Marker]) -> list[Marker]:
 
 def restorable(markers: Iterable[Marker], backups: Iterable[Backup]) -> list[Marker]:
     """Return the markers that lie between the end of one of *backups* and the end of the WAL that goes with it."""
-    spans = [(one.stop, segment_number(one.archive_last)) for one in backups if one.archive_last]
+    spans = [(position(one.stop), segment_number(one.last_wal)) for one in backups if one.last_wal]
     return [
         marker
         for marker in reachable(markers)
@@ -55,7 +57,7 @@ def restorable(markers: Iterable[Marker], backups: Iterable[Backup]) -> list[Mar
 
 def why_it_lags(markers: Sequence[Marker], backups: Sequence[Backup]) -> str:
     """Return in words where the repository ends, since when markers are newer, and what that tells."""
-    last = max((one.archive_last for one in backups if one.archive_last), default="")
+    last = max((one.last_wal for one in backups if one.last_wal), default="")
     ends = f"The repository ends with WAL file {last}" if last else "The repository holds no WAL"
     newer = [one for one in reachable(markers) if not last or segment_before(one.point) > segment_number(last)]
     if not newer:
@@ -69,7 +71,8 @@ def followed(backups: Sequence[Backup], markers: Sequence[Marker]) -> Sequence[B
     After a restore to an earlier time the log goes on from there. A later marker that lies before the end of a backup says that the
     backup was taken on the way that was left.
     """
-    on_the_way = [one for one in backups if not any(at.time > one.ended and at.point < one.stop for at in markers)]
+    stops = [(one, position(one.stop)) for one in backups]
+    on_the_way = [one for one, stop in stops if not any(at.time > one.ended and at.point < stop for at in markers)]
     return on_the_way or backups
 
 
@@ -103,7 +106,7 @@ def choose_marker(markers: Sequence[Marker], backup: Backup) -> Marker:
     fitting = restorable(markers, [backup])
     if fitting:
         return fitting[-1]
-    begin = f"Backup {backup.label} ends at {as_lsn(backup.stop)}, and no marker after that can be reached."
+    begin = f"Backup {backup.label} ends at {backup.stop}, and no marker after that can be reached."
     raise Failed(f"{begin} {why_it_lags(markers, [backup])}")
 
 

@@ -1,9 +1,8 @@
-"""Places in the write-ahead log, and the files that they lie in."""
+"""PostgreSQL's write-ahead log by positions and by the names of its files, which have 16 MB: PostgreSQL's default, and Debian's."""
 
 import re
 
 SEGMENT_BYTES = 16 * 1024 * 1024
-"""Size of a WAL file; Debian's clusters have PostgreSQL's default."""
 
 
 def position(lsn: str) -> int:
@@ -31,3 +30,8 @@ def segment_number(name: str) -> int:
     if not re.fullmatch(r"[0-9A-F]{24}", name):
         raise ValueError(f"{name!r} is no name of a WAL file")
     return int(name[8:16], 16) * (2**32 // SEGMENT_BYTES) + int(name[16:], 16)
+
+
+def file_name(timeline: int, number: int) -> str:
+    """Return the name of file *number* on a *timeline*."""
+    return f"{timeline:08X}{number >> 8:08X}{number & 255:08X}"
