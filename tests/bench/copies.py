@@ -7,12 +7,18 @@ back is looked at afterwards, outside of what is measured.
 
 import json
 import os
-from collections.abc import Iterator
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+
+# Last, so that nothing in it goes before another module.
+sys.path.append(str(Path(__file__).resolve().parents[2] / "roles/backup/files"))
+
+from bordbuch_pgbackrest import Stanza, up_to
 
 from ops.lab import Lab
 from tests.bench.figures import FULL, INCREMENTAL, OURS, PLAIN, RESTORE, SETTINGS, Measured, settings
@@ -151,11 +157,10 @@ class Copies:
     def backup(self, kind: str, step: str) -> Measured:
         """Make a backup into the first repository alone, with the command of the role's program."""
         with self.measured() as reading:
-            self.pgbackrest(f"--type={kind}", "backup")
-        made = self.newest()
-        assert made["type"] == kind, made
-        assert not made["error"], made
-        return Measured(step, OURS, reading, made["info"]["repository"]["delta"])
+            made = self.stanza(REPOSITORY, "pgbackrest").back_up(1, kind)
+        assert made.type == kind, made
+        assert not made.damaged, made
+        return Measured(step, OURS, reading, made.added_bytes)
 
     def base(self) -> Measured:
         """Copy the database plainly, WAL included, its checksums looked at as pgBackRest does."""
@@ -168,12 +173,11 @@ class Copies:
 
     def restore(self) -> Measured:
         """Restore the newest backup with the options of the role's program, into an empty folder."""
-        label = self.newest()["label"]
-        argv = ["env", "-C", "/", "runuser", "-u", "postgres", "--", "pgbackrest", "--stanza=main", "--repo=1"]
-        argv += ["--log-level-console=warn", f"--set={label}", "--type=immediate", "--target-action=promote"]
+        newest = self.stanza(REPOSITORY, "pgbackrest").opened(1).backups[-1].label
+        wanted = [f"--process-max={CORES}", f"--pg1-path={COPY}", f"--set={newest}", *up_to("backup")]
         self.empty()
         with self.measured() as reading:
-            self.on(DATABASE, [*argv, f"--process-max={CORES}", f"--pg1-path={COPY}", "restore"])
+            self.stanza(DATABASE, "postgres").call(*wanted, "restore", number=1)
         return Measured(RESTORE, OURS, reading, self.checked())
 
     def copy_back(self) -> Measured:
@@ -206,14 +210,13 @@ class Copies:
             f"UPDATE pgbench_accounts SET abalance = abalance + 1 WHERE aid BETWEEN {first} AND {first + count - 1}"
         )
 
-    def newest(self) -> dict[str, Any]:
-        """Return what pgBackRest says of the newest backup in the first repository."""
-        listing = json.loads(self.pgbackrest("--output=json", "info"))
-        return dict(listing[0]["backup"][-1])
+    def stanza(self, host: str, account: str) -> Stanza:
+        """Return the backups as the role's programs on *host* reach them."""
 
-    def pgbackrest(self, *arguments: str) -> str:
-        argv = ["runuser", "-u", "pgbackrest", "--", "pgbackrest", "--log-level-console=warn", "--stanza=main"]
-        return self.on(REPOSITORY, ["env", "-C", "/", *argv, "--repo=1", *arguments])
+        def there(command: Sequence[str], _seconds: float) -> subprocess.CompletedProcess[str]:
+            return subprocess.CompletedProcess(command, 0, self.on(host, ["env", "-C", "/", *command]), "")
+
+        return Stanza("main", account, run=there)
 
     def described(self) -> list[str]:
         """Return what the figures depend on: versions, sizes, settings of both hosts."""
