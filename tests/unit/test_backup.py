@@ -200,7 +200,7 @@ def test_a_repository_that_its_passphrase_does_not_open_says_so_and_shows_no_byt
     answering("runuser", json.dumps([printed(code=99, message=message)]))
     stanza = seam.Stanza("main", "pgbackrest")
     told = facts_module.place(stanza, {"number": 1, "path": "/", "kind": "posix", "keep_full": 4})
-    assert told["status"].startswith("its passphrase does not open it, or it is damaged: [FormatError]")
+    assert told["status"].startswith("the passphrase does not open the repository, or it is damaged: [FormatError]")
     assert "\x07" not in told["status"]
     assert not told["opens"]
 

@@ -213,13 +213,13 @@ GARBLED = (
         (
             99,
             "[CryptoError] unable to load info file '/r/backup.info':\nCryptoError: unable",
-            "its passphrase does not",
+            "the passphrase does not",
             False,
         ),
         (
             99,
             f"{GARBLED} outside of section at line 1: q\x01\x7f\ufffd\t@1",
-            "its passphrase does not open it, or it is",
+            "the passphrase does not open the repository, or it is",
             False,
         ),
         (1, "missing stanza path", "missing stanza path", True),

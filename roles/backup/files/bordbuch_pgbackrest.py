@@ -315,7 +315,7 @@ def of(one: dict[str, Any], number: int) -> bool:
 def status(message: str) -> str:
     """Return in words how a repository stands, by its own *message*."""
     said = printable(message.partition(" at line")[0])
-    return f"its passphrase does not open it, or it is damaged: {said}" if NONSENSE.match(said) else said
+    return f"the passphrase does not open the repository, or it is damaged: {said}" if NONSENSE.match(said) else said
 
 
 def wal_files(listing: dict[str, dict[str, Any]]) -> dict[str, int]:
