@@ -1,14 +1,18 @@
 """What a drill makes of the backups there are, and of what the restored server says."""
 
+import re
+import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.unit.drill_world import backup, check, listing, model, recovery
+from tests.unit.drill_world import NOON, backup, check, listing, model, prepare, recovery, seam
+from tests.unit.pgbackrest_says import said
 
 
 @pytest.mark.parametrize(
-    ("more", "here", "server", "promised", "said"),
+    ("more", "here", "server", "promised", "why"),
     [
         ({}, "2.55.1", "17.6", "17", ""),
         ({}, "2.9", "17.6", "17", "was made by pgBackRest 2.55; here is the older 2.9"),
@@ -18,8 +22,33 @@ from tests.unit.drill_world import backup, check, listing, model, recovery
         ({"damaged": True}, "2.55", "17.6", "17", "found damaged pages"),
     ],
 )
-def test_versions(more: dict[str, Any], here: str, server: str, promised: str, said: str) -> None:
-    check(lambda: listing.judge_versions(backup(**more), here, server, promised), said)
+def test_versions(more: dict[str, Any], here: str, server: str, promised: str, why: str) -> None:
+    check(lambda: listing.judge_versions(backup(**more), here, server, promised), why)
+
+
+CRYPTO = "[CryptoError] unable to load info file '/r/backup.info':\nCryptoError: unable to flush"
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (
+            said(code=99, message=CRYPTO),
+            "Repository 1, by the escrow copy: the passphrase does not open the repository",
+        ),
+        (said(code=2, message="no valid backups"), "Repository 1: no valid backups."),
+        ("[]", "Repository 1, by the escrow copy: it has no stanza main."),
+        ("ERROR: [055]: missing", "Repository 1, by the escrow copy: pgBackRest told nothing of it: [055]: missing."),
+    ],
+)
+def test_a_repository_that_holds_nothing_to_restore_fails_the_drill(
+    monkeypatch: pytest.MonkeyPatch, answer: str, words: str
+) -> None:
+    told = seam.Stanza("main", run=lambda command, _seconds: subprocess.CompletedProcess(command, 0, answer, ""))
+    monkeypatch.setattr(prepare, "stanza", lambda _drill: told)
+    drill = model.Drill(model.Paths(Path("/nowhere")), NOON, request=model.Request(repository=1))
+    with pytest.raises(model.Failed, match=f"^{re.escape(words)}"):
+        prepare.listed(drill)
 
 
 def test_the_hosts_own_notes_of_its_backups() -> None:
