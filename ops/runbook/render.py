@@ -5,19 +5,17 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from jinja2 import Environment, FileSystemBytecodeCache, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from ops.logbook import words as logbook_words
 from ops.logbook.model import Check
+from ops.runbook.advisories import Advisory
 from ops.runbook.catalogue import CATEGORIES, RULES, SELECTION
 from ops.runbook.language import LANGUAGES, N_, Words, visible
 from ops.runbook.summary import Summary, page_of
-
-if TYPE_CHECKING:  # they are made of pages
-    from ops.runbook.views.vulnerabilities import Advisory
 
 TEMPLATES = Path(__file__).parent / "templates"
 NAVIGATION = (
@@ -228,7 +226,7 @@ class Renderer:
         badge = f'<b class="badge {tone}">{self.words.text(said)}</b>'
         return Markup(f"<li>{badge} {_shown(one.name)}{more}</li>")  # noqa: S704  (escaped)
 
-    def _advisory_row(self, root: str, one: "Advisory") -> Markup:
+    def _advisory_row(self, root: str, one: Advisory) -> Markup:
         """Return the row of an advisory: there are so many that a template would take most of a build's time."""
         moment, span = self.words.moment, self.words.span
         times = "".join(f"<td>{moment(time)}</td>" for time in (one.published, one.seen, one.first, one.last))

@@ -332,3 +332,8 @@ def _entry(row: tuple[Any, ...]) -> Entry:
 
 def _looks(rows: Iterable[tuple[Any, ...]]) -> list[Seen]:
     return [Seen(row[0], row[1], row[2], row[3], row[4], Look.model_validate_json(row[5])) for row in rows]
+
+
+def moment(seconds: int) -> datetime:
+    """Return *seconds* since 1970, as the store has times, as a time."""
+    return datetime.fromtimestamp(seconds, UTC)

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ops.runbook.advisories import as_csv_rows
 from ops.runbook.render import Page, PdfLinks, Renderer
 from ops.runbook.store import Exposure
 from ops.runbook.views import vulnerabilities
@@ -36,7 +37,7 @@ class AdvisoryMonth:
 def write_advisory_month(renderer: Renderer, job: AdvisoryMonth) -> Keys:
     """Write the pages and the data of *job*, and return path and key of the pages that were written."""
     out = io.StringIO()
-    csv.writer(out).writerows(vulnerabilities.as_csv_rows(job.found))
+    csv.writer(out).writerows(as_csv_rows(job.found))
     write(job.folder / "vulnerabilities" / f"{job.month}.csv", out.getvalue())
     pages = vulnerabilities.month_pages(job.month, job.found)
     return write_batch(renderer, Batch(job.folder, [(page, (), job.keys.get(page.path, "")) for page in pages]))

@@ -20,6 +20,7 @@ from ops.errors import BadInput
 from ops.logbook.files import ChangeFiles
 from ops.logbook.model import Event
 from ops.runbook import charts
+from ops.runbook.advisories import advisory, as_csv_rows
 from ops.runbook.entries import fingerprint, parse_log
 from ops.runbook.heads import HEADS
 from ops.runbook.language import Words, visible
@@ -30,7 +31,6 @@ from ops.runbook.serve import server
 from ops.runbook.store import NAME, Exposure, Version
 from ops.runbook.summary import Summary, rows
 from ops.runbook.tracker import fetch, open_issues, read_tracker
-from ops.runbook.views.vulnerabilities import advisory, as_csv_rows
 
 ROOT = Path(__file__).resolve().parents[2]
 WHEN = datetime(2026, 11, 25, 23, 5, 59, tzinfo=UTC)

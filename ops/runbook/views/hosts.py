@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 from ops.runbook import charts
 from ops.runbook.render import Page
-from ops.runbook.store import Exposure, Seen, Version
+from ops.runbook.store import Exposure, Seen, Version, moment
 from ops.runbook.summary import Summary
 from ops.runbook.tracker import open_issues
 from ops.runbook.world import World
@@ -93,8 +93,3 @@ def _versions(world: World, host: str) -> list[Version]:
 def _chart(looks: Sequence[Seen]) -> str:
     labels = [f"{moment(seen.at):%d.%m.}" for seen in looks]
     return charts.bars("chart-updates", labels, [[seen.updates for seen in looks]]) if looks else ""
-
-
-def moment(seconds: int) -> datetime:
-    """Return *seconds* since 1970 as a time."""
-    return datetime.fromtimestamp(seconds, UTC)

@@ -14,8 +14,8 @@ from ops.runbook.grounds import ACCESS_DAYS, newest_by_host
 from ops.runbook.language import N_
 from ops.runbook.render import Page
 from ops.runbook.requirements import MOST_EXCEPTIONS
+from ops.runbook.store import moment
 from ops.runbook.summary import Summary
-from ops.runbook.views.hosts import moment
 from ops.runbook.world import World
 
 CHECKS = {

@@ -8,8 +8,8 @@ from datetime import datetime
 from ops.runbook import charts
 from ops.runbook.grounds import DRILL_DAYS, PATCH_SECONDS, Grounds
 from ops.runbook.render import Page
+from ops.runbook.store import moment
 from ops.runbook.summary import Summary
-from ops.runbook.views.hosts import moment
 from ops.runbook.world import World
 
 MONTHS, NEWEST = 24, 10
