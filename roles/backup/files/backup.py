@@ -8,7 +8,8 @@ backup of each repository that a drill has proven is never let go.
     backup.py full|diff|incr    a backup, by the timer or by `invoke backup`, which leaves a request before
     backup.py seal              what has come since, every few minutes
     backup.py drilled           take over the result of a drill, which may not write here itself
-    backup.py prepare           by the role: bring an empty first place back from the second, and make what backups and WAL go to
+    backup.py prepare           by the role: bring an empty first place back from the second, and make what backups and WAL go to;
+                                with --check it only says whether there is anything to do
 """
 
 from __future__ import annotations
@@ -74,13 +75,23 @@ def main() -> int:
     """Do what the command line says."""
     parser = argparse.ArgumentParser(description="Make, seal and let go backups; take over the results of drills.")
     parser.add_argument("what", choices=["full", "diff", "incr", "seal", "drilled", "prepare"])
-    wanted = parser.parse_args().what
+    parser.add_argument(
+        "--check", action="store_true", help="with prepare: do nothing, say whether there is anything to do"
+    )
+    given = parser.parse_args()
+    wanted = given.what
     if wanted == "drilled":
         return drilled()
+    if given.check and not CONFIGURATION.exists():
+        print(json.dumps({"did": ["everything is made for the first time"], "wal": []}))
+        return 0
     configuration = json.loads(CONFIGURATION.read_text())
     stanza = Stanza(configuration["stanza"], ACCOUNT)
     repositories = [Repository(**entry) for entry in configuration["places"]]
     STATE.mkdir(parents=True, exist_ok=True)
+    if given.check:
+        print(json.dumps(prepare(stanza, repositories, only_look=True), indent=1))
+        return 0
     with alone():
         if wanted == "prepare":
             print(json.dumps(prepare(stanza, repositories), indent=1))

@@ -6,8 +6,9 @@ import os
 import pwd
 import shutil
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from bordbuch_files import flag, write
@@ -42,45 +43,75 @@ def opened(stanza: Stanza, repository: Repository) -> Listing:
         raise Fault(f"repository {repository.number}: {fault}") from None
 
 
-def prepare(stanza: Stanza, repositories: list[Repository]) -> dict[str, list[str]]:
-    """Have every place as backups and WAL need it, and return what was done for that, and the folders that WAL goes to.
+def prepare(stanza: Stanza, repositories: list[Repository], *, only_look: bool = False) -> dict[str, list[str]]:
+    """Have every place as backups and WAL need it, and return what that took, and the folders that WAL goes to.
+
+    Args:
+        stanza: the backups.
+        repositories: the places.
+        only_look: whether nothing is done; then what is returned is the first thing that there is to do, if any.
 
     Raises:
         Fault: a place does not open; nothing was made there.
     """
-    folders = [one for one in repositories if one.kind == "posix"]
-    did = [*adopt(stanza, folders), *make(stanza, repositories)]
-    wal = [Path(one.path) / stanza.archive(name) for one in folders for name in opened(stanza, one).clusters]
-    needed = [Path(one.path) / name for one in folders for name in FOLDERS] + [
-        folder for path in wal for folder in (path.parent, path)
-    ]
-    for path in (path for path in needed if not path.exists()):
-        path.mkdir(mode=0o750)
-        shutil.chown(path, ACCOUNT, ACCOUNT)
-        did.append(f"made {path}")
-    return {"did": did, "wal": [str(path) for path in wal]}
-
-
-def adopt(stanza: Stanza, folders: list[Repository]) -> list[str]:
-    """Bring an empty first place back from the second, and give all files to the account as this host numbers it."""
     did = []
-    account = pwd.getpwnam(ACCOUNT)
+    folders = [one for one in repositories if one.kind == "posix"]
+    for words, act in steps(stanza, repositories, folders):
+        did.append(words)
+        if only_look:
+            break
+        act()
+    if only_look:
+        return {"did": did, "wal": []}
+    for warning in sealed(folders):
+        print(warning, file=sys.stderr)
+    return {"did": did, "wal": [str(path) for path in wal_folders(stanza, folders)]}
+
+
+def steps(
+    stanza: Stanza, repositories: list[Repository], folders: list[Repository]
+) -> Iterator[tuple[str, Callable[[], object]]]:
+    """Yield what there is to do and what does it, each when the one before is done; *folders* are the places on this host."""
     first, *others = folders
     source = next((Path(one.path) for one in others if has_stanza(one.path, stanza.name)), None)
     if source and not has_stanza(first.path, stanza.name):
-        for name in FOLDERS:
-            shutil.copytree(source / name, Path(first.path) / name, symlinks=True, dirs_exist_ok=True)
-        did.append(f"brought {first.path} back from {source}")
-    for repository in folders:
-        foreign = [path for path in everything(repository.path) if os.lstat(path).st_uid != account.pw_uid]
-        flag(foreign, on=False)
-        for path in foreign:
-            os.lchown(path, account.pw_uid, account.pw_gid)
-        if foreign:
-            did.append(f"gave {len(foreign)} files of {repository.path} to {ACCOUNT}")
-    for warning in sealed(folders):
-        print(warning, file=sys.stderr)
-    return did
+        yield f"{first.path} comes back from {source}", partial(bring, source, Path(first.path))
+    account = pwd.getpwnam(ACCOUNT)
+    for one in folders:
+        if foreign := [path for path in everything(one.path) if os.lstat(path).st_uid != account.pw_uid]:
+            yield f"{len(foreign)} files of {one.path} are given to {ACCOUNT}", partial(give, foreign)
+    # A second place may be added later, or be on a new disk.
+    if absent := [one.path for one in repositories if stanza.listing(one.number).absent]:
+        yield f"the stanza {stanza.name} is made in {', '.join(absent)}", stanza.make
+    for path in wal_folders(stanza, folders):
+        for folder in (path.parent, path):
+            if not folder.exists():
+                yield f"{folder} is made", partial(make_folder, folder)
+
+
+def wal_folders(stanza: Stanza, folders: list[Repository]) -> list[Path]:
+    """Return the folders that WAL goes to."""
+    return [Path(one.path) / stanza.archive(name) for one in folders for name in opened(stanza, one).clusters]
+
+
+def bring(source: Path, empty: Path) -> None:
+    """Bring an *empty* place back from another: the same files, under the same passphrase."""
+    for name in FOLDERS:
+        shutil.copytree(source / name, empty / name, symlinks=True, dirs_exist_ok=True)
+
+
+def give(foreign: list[str]) -> None:
+    """Give files to the account as this host numbers it."""
+    account = pwd.getpwnam(ACCOUNT)
+    flag(foreign, on=False)
+    for path in foreign:
+        os.lchown(path, account.pw_uid, account.pw_gid)
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder that the account may write to."""
+    path.mkdir(mode=0o750)
+    shutil.chown(path, ACCOUNT, ACCOUNT)
 
 
 def everything(path: str) -> Iterator[str]:
@@ -88,14 +119,6 @@ def everything(path: str) -> Iterator[str]:
     for folder, folders, names in below(path):
         yield folder
         yield from (os.path.join(folder, name) for name in [*names, *folders])  # noqa: PTH118  many files
-
-
-def make(stanza: Stanza, repositories: list[Repository]) -> list[str]:
-    """Make the stanza where there is none: a second place may be added later, or be on a new disk."""
-    absent = [one for one in repositories if stanza.listing(one.number).absent]
-    if absent:
-        stanza.make()
-    return [f"made the stanza {stanza.name} in {one.path}" for one in absent]
 
 
 def sealed(repositories: list[Repository]) -> list[str]:
