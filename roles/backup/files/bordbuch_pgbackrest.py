@@ -395,5 +395,4 @@ def finished(path: str) -> Iterator[str]:
         if LABEL.fullmatch(os.path.basename(folder)) and "backup.manifest" not in names:  # noqa: PTH119  many folders
             folders.clear()
             continue
-        # A Path for each of many files takes its time.
-        yield from (os.path.join(folder, name) for name in names if not name.endswith(UNFINISHED))  # noqa: PTH118  see above
+        yield from (os.path.join(folder, name) for name in names if not name.endswith(UNFINISHED))  # noqa: PTH118  many files
