@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import json
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -294,6 +295,18 @@ def test_a_repository_that_cannot_be_read_is_a_problem_and_no_all_clear(
     assert world(names(3, 4, 5), **answer) == 1
     assert f"repository 1 cannot be read: {words}" in capsys.readouterr().err
     assert broken() is not None
+
+
+@pytest.mark.parametrize("listed_files", ["[]", '{"%s": {"type": "file"}}', "{}}"])
+def test_a_list_of_files_that_is_none_is_a_problem_and_no_traceback(listed_files: str) -> None:
+    """Whatever stands in it: the other repository is still looked at."""
+    name = f"{'0' * 16}/{wal.file_name(1, 3)}-{'0' * 40}.zst"
+    answers = [json.dumps([printed(listed(FULL))]), listed_files.replace("%s", name)]
+    main = seam.Stanza(
+        "main", run=lambda command, _seconds: subprocess.CompletedProcess(command, 0, answers.pop(0), "")
+    )
+    told = watch.look(main, {"number": 1, "path": "/", "kind": "sftp"})
+    assert told.fault.startswith("its answer cannot be read: ")
 
 
 def test_on_a_new_host_what_came_before_it_is_no_delay_of_its_own() -> None:

@@ -180,7 +180,7 @@ def look(stanza: Stanza, entry: dict[str, Any]) -> Place:
         return seen(stanza, entry)
     except (Fault, OSError) as fault:
         return Place(entry["number"], fault=str(fault))
-    except (ValueError, IndexError) as error:  # names of files, and histories
+    except (ValueError, LookupError, TypeError, AttributeError) as error:  # lists of files, and histories
         return Place(entry["number"], fault=f"its answer cannot be read: {type(error).__name__}: {error}")
 
 
